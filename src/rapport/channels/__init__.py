@@ -1,0 +1,1 @@
+"""Carry messages out. Each adapter keeps what it carried apart from what it was asked to."""

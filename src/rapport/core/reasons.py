@@ -1,0 +1,96 @@
+"""The closed list of reasons: why a row, a customer or an offer was set aside or chosen.
+
+Why it exists: nobody is dropped. Whatever is not used stands in a table with one of these, so that it can be
+counted, explained and mended. Free text may not enter.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class RowReason(StrEnum):
+    """Why a source row is in quarantine."""
+
+    MISSING_KEY = "MISSING_KEY"
+    NEGATIVE_ID = "NEGATIVE_ID"
+    BAD_DATE = "BAD_DATE"
+    BAD_NUMBER = "BAD_NUMBER"
+    REPEATED_KEY = "REPEATED_KEY"
+    UNKNOWN_ITEM = "UNKNOWN_ITEM"
+
+
+class CustomerReason(StrEnum):
+    """Why a customer has the decision they have."""
+
+    BEST_VALUE = "BEST_VALUE"
+    EXPLORED = "EXPLORED"
+    HOLDOUT = "HOLDOUT"
+    NOTHING_PAYS = "NOTHING_PAYS"
+    PRICED_OUT = "PRICED_OUT"
+    CONTACT_CAP = "CONTACT_CAP"
+    NO_CHANNEL = "NO_CHANNEL"
+    NO_OFFER_LEFT = "NO_OFFER_LEFT"
+    NO_PURCHASE_YET = "NO_PURCHASE_YET"
+
+
+class OfferReason(StrEnum):
+    """Why an offer was not for this customer: may we, does it make sense now, is it good for them."""
+
+    NOT_ELIGIBLE = "NOT_ELIGIBLE"
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+    NOT_SUITABLE = "NOT_SUITABLE"
+    DOES_NOT_PAY = "DOES_NOT_PAY"
+    LESS_VALUE = "LESS_VALUE"
+
+
+class Status(StrEnum):
+    """How far a figure may be trusted."""
+
+    OK = "OK"
+    TOO_FEW_CUSTOMERS = "TOO_FEW_CUSTOMERS"
+    TOO_FEW_REPEATS = "TOO_FEW_REPEATS"
+    AT_BOUND = "AT_BOUND"
+    NOT_CONVERGED = "NOT_CONVERGED"
+    NOT_MEASURABLE = "NOT_MEASURABLE"
+    WINDOW_OPEN = "WINDOW_OPEN"
+
+
+class Basis(StrEnum):
+    """Whether a number was measured or rests on an assumption of the programme."""
+
+    MEASURED = "measured"
+    ASSUMED = "assumed"
+
+
+REASON_MEANINGS: dict[StrEnum, str] = {
+    RowReason.MISSING_KEY: "a column that identifies the row is empty",
+    RowReason.NEGATIVE_ID: "an id is a negative number",
+    RowReason.BAD_DATE: "a date or time cannot be read",
+    RowReason.BAD_NUMBER: "an amount cannot be read as a number, or is not finite",
+    RowReason.REPEATED_KEY: "a key that must be unique (declared, or the id of a product, customer, campaign) stands in an earlier row",
+    RowReason.UNKNOWN_ITEM: "the product is not in the product source; the line counts, without an item",
+    CustomerReason.BEST_VALUE: "the chosen treatment has the highest expected contribution",
+    CustomerReason.EXPLORED: "the treatment was drawn by chance, to learn",
+    CustomerReason.HOLDOUT: "kept out of everything, so that the effect can be measured",
+    CustomerReason.NOTHING_PAYS: "no treatment is expected to earn more than it costs",
+    CustomerReason.PRICED_OUT: "a treatment would pay, but others use the limited channel better",
+    CustomerReason.CONTACT_CAP: "contacted as often as the policy allows in this period",
+    CustomerReason.NO_CHANNEL: "cannot be reached in any channel of the programme",
+    CustomerReason.NO_OFFER_LEFT: "no offer is eligible, applicable and suitable",
+    CustomerReason.NO_PURCHASE_YET: "no purchase before the day of the decision",
+    OfferReason.NOT_ELIGIBLE: "a rule of eligibility sets the offer aside (may we)",
+    OfferReason.NOT_APPLICABLE: "a rule of applicability sets the offer aside (does it make sense now)",
+    OfferReason.NOT_SUITABLE: "a rule of suitability sets the offer aside (is it good for them)",
+    OfferReason.DOES_NOT_PAY: "the expected contribution of the offer is not above zero",
+    OfferReason.LESS_VALUE: "others of the portfolio are worth more together",
+    Status.OK: "nothing stands against the figure",
+    Status.TOO_FEW_CUSTOMERS: "too few customers for the method",
+    Status.TOO_FEW_REPEATS: "too few customers with a repeat purchase for the method",
+    Status.AT_BOUND: "a parameter stopped at its bound: the data do not identify it",
+    Status.NOT_CONVERGED: "the search for parameters did not converge",
+    Status.NOT_MEASURABLE: "the data to measure it are not there",
+    Status.WINDOW_OPEN: "the window in which outcomes count has not ended",
+    Basis.MEASURED: "comes from the company's own data",
+    Basis.ASSUMED: "rests on an assumption stated in the programme",
+}

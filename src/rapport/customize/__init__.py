@@ -1,0 +1,1 @@
+"""Assemble the message of one customer from standard modules."""

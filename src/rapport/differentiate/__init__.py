@@ -1,0 +1,1 @@
+"""What each customer did, is worth, and is likely to want."""

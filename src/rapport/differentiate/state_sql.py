@@ -1,0 +1,107 @@
+"""SQL that turns loaded tables into one row of state for each customer, as of a day.
+
+Why it exists: everything known of a customer before a day, and nothing after it, in one place. Only rows before
+`as_of` are read: adding later rows changes no state. Sums are of whole micros, so they do not depend on order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def purchases_sql() -> str:
+    """Return SQL for the view `purchases`: lines before `$as_of` with item, department and margin.
+
+    The regular price is what was received plus the discount. The margin is the department's share of the regular
+    price less the part of the discount that the company bears. Needs `transactions`, `products` and the one-row-a-
+    department table `margins(department, share)`; parameters `$as_of`, `$default_share`, `$discount_borne`.
+    """
+    return """
+        SELECT
+            t.customer_key, t.basket_id, t.product_id, t.day, p.item, p.category,
+            coalesce(p.department, 'UNKNOWN') AS department,
+            t.sales_micros, t.discount_micros, t.coupon_micros,
+            t.sales_micros + t.discount_micros AS regular_micros,
+            CAST(round(coalesce(m.share, $default_share) * (t.sales_micros + t.discount_micros)) AS BIGINT)
+                - CAST(round($discount_borne * t.discount_micros) AS BIGINT) AS margin_micros
+        FROM transactions t
+        LEFT JOIN products p ON p.product_id = t.product_id
+        LEFT JOIN margins m ON m.department = p.department
+        WHERE t.day < $as_of
+    """
+
+
+def states_sql(traits: Sequence[str]) -> str:
+    """Return SQL that gives one row for each customer, with the columns of `core.tables.STATES` and the traits.
+
+    Frequency, recency and age are those of Fader & Hardie: repeat purchase days, days from the first to the last
+    purchase, days from the first purchase to `as_of`. Cadence is the mean gap between purchase days. Counts of a
+    customer without purchase are 0 and their days NULL.
+
+    Parameters
+    ----------
+    traits : sequence of str
+        Trait columns of `customers` to carry along; the caller has checked their names.
+    """
+    carried = "".join(f', c."{trait}"' for trait in traits)
+    return f"""
+        WITH by_customer AS (
+            SELECT
+                customer_key,
+                min(day) AS first_day, max(day) AS last_day,
+                count(DISTINCT day) AS purchase_days, count(DISTINCT basket_id) AS baskets,
+                count(*) AS lines, count(DISTINCT item) AS items, count(DISTINCT department) AS departments,
+                CAST(sum(sales_micros) AS BIGINT) AS sales_micros,
+                CAST(sum(regular_micros) AS BIGINT) AS regular_micros,
+                CAST(sum(discount_micros) AS BIGINT) AS discount_micros,
+                CAST(sum(coupon_micros) AS BIGINT) AS coupon_micros,
+                CAST(sum(margin_micros) AS BIGINT) AS margin_micros,
+                CAST(coalesce(sum(sales_micros) FILTER (day >= $as_of - 28), 0) AS BIGINT) AS sales_28_micros,
+                CAST(coalesce(sum(sales_micros) FILTER (day >= $as_of - 91), 0) AS BIGINT) AS sales_91_micros,
+                count(*) FILTER (coupon_micros > 0) AS coupon_lines
+            FROM purchases GROUP BY customer_key
+        ),
+        by_department AS (
+            SELECT customer_key, department, sum(sales_micros) AS sales
+            FROM purchases GROUP BY customer_key, department
+        ),
+        top_department AS (
+            SELECT customer_key, department AS top_department FROM by_department
+            QUALIFY row_number() OVER (PARTITION BY customer_key ORDER BY sales DESC, department) = 1
+        ),
+        redeemed AS (
+            SELECT customer_key, count(*) AS redemptions FROM redemptions WHERE day < $as_of GROUP BY 1
+        ),
+        mailed AS (
+            SELECT m.customer_key, count(*) AS mailings
+            FROM mailings m JOIN campaigns k ON k.campaign_id = m.campaign_id AND k.starts < $as_of
+            GROUP BY 1
+        )
+        SELECT
+            c.customer_key, c.customer_id, h.household_key, CAST($as_of AS DATE) AS as_of,
+            b.first_day, b.last_day,
+            coalesce(b.purchase_days, 0) AS purchase_days,
+            greatest(coalesce(b.purchase_days, 0) - 1, 0) AS frequency,
+            coalesce(b.last_day - b.first_day, 0) AS recency_days,
+            coalesce(CAST($as_of AS DATE) - b.first_day, 0) AS age_days,
+            CAST($as_of AS DATE) - b.last_day AS days_since_last,
+            CASE WHEN b.purchase_days > 1
+                 THEN (b.last_day - b.first_day) / CAST(b.purchase_days - 1 AS DOUBLE) END AS cadence_days,
+            coalesce(b.baskets, 0) AS baskets, coalesce(b.lines, 0) AS lines,
+            coalesce(b.items, 0) AS items, coalesce(b.departments, 0) AS departments, d.top_department,
+            coalesce(b.sales_micros, 0) AS sales_micros, coalesce(b.regular_micros, 0) AS regular_micros,
+            coalesce(b.discount_micros, 0) AS discount_micros, coalesce(b.coupon_micros, 0) AS coupon_micros,
+            coalesce(b.margin_micros, 0) AS margin_micros,
+            coalesce(b.sales_28_micros, 0) AS sales_28_micros, coalesce(b.sales_91_micros, 0) AS sales_91_micros,
+            CASE WHEN b.regular_micros > 0
+                 THEN b.discount_micros / CAST(b.regular_micros AS DOUBLE) END AS discount_share,
+            coalesce(b.coupon_lines, 0) AS coupon_lines,
+            coalesce(r.redemptions, 0) AS redemptions, coalesce(m.mailings, 0) AS mailings{carried}
+        FROM customers c
+        JOIN household_keys h ON h.customer_key = c.customer_key
+        LEFT JOIN by_customer b ON b.customer_key = c.customer_key
+        LEFT JOIN top_department d ON d.customer_key = c.customer_key
+        LEFT JOIN redeemed r ON r.customer_key = c.customer_key
+        LEFT JOIN mailed m ON m.customer_key = c.customer_key
+        ORDER BY c.customer_key
+    """

@@ -1,0 +1,1 @@
+"""Run relational work. Rooms hand over SQL and take back Arrow tables."""

@@ -1,0 +1,258 @@
+"""Finds a company's files and makes their bytes readable: suffix, encoding, delimiter, sheets.
+
+Why it exists: what a file is must be settled once, before any value is judged, and said in words a person can
+act on. No value is changed here beyond becoming text, and no row is dropped but blank lines.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import hashlib
+import io
+import warnings
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+
+from rapport.core.errors import SourceMissing, SourceUnreadable, nearest
+from rapport.program.model import Source
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet", ".xlsx")
+"""What a source may be; the suffix decides, in any case of letters."""
+
+ROW = "__row"
+"""Name of the column that counts the data rows of a file from 1."""
+
+_BLOCK = 1 << 20
+_DELIMITERS = (",", ";", "\t", "|")
+
+
+@dataclass(frozen=True)
+class CsvShape:
+    """How the text of a CSV file is laid out: `encoding` as Python names it, `columns` made distinct."""
+
+    encoding: str
+    delimiter: str
+    columns: tuple[str, ...]
+
+
+def find_source(base: Path, path: str) -> Path:
+    """Return the file a source points to, relative to the folder of the programme.
+
+    Raises
+    ------
+    SourceMissing
+        There is no such file; the message names the nearest in its folder.
+    """
+    found = base / path
+    if found.is_file():
+        return found
+    if found.is_dir():
+        raise SourceMissing(f"source {path}: is a folder; must be a file. Name one file in it.")
+    if not found.parent.is_dir():
+        raise SourceMissing(f"source {path}: no such folder - {found.parent}. Mend the path, or put the file there.")
+    there = sorted(p.name for p in found.parent.iterdir() if p.is_file() and suffix_of(p))
+    close = nearest(found.name, there)
+    listing = f"; the folder has: {', '.join(there[:20])}" if there else "; the folder has no data files"
+    raise SourceMissing(f"source {path}: no such file{listing}.{close} Mend the path, or put the file there.")
+
+
+def suffix_of(path: Path) -> str | None:
+    """Return which of `SUFFIXES` a file has, or None."""
+    return next((s for s in sorted(SUFFIXES, key=len, reverse=True) if path.name.lower().endswith(s)), None)
+
+
+def known_suffix(path: Path, shown: str) -> str:
+    """Return which of `SUFFIXES` a file has.
+
+    Raises
+    ------
+    SourceUnreadable
+        It has none of them.
+    """
+    suffix = suffix_of(path)
+    if suffix is None:
+        raise SourceUnreadable(
+            f"source {shown}: has the suffix {path.suffix!r}; must be one of {', '.join(SUFFIXES)}. "
+            "Save the file in one of these formats."
+        )
+    return suffix
+
+
+def digest_source(base: Path, path: str) -> str:
+    """Return the BLAKE2b digest (32 hex digits) of a source's bytes, read in blocks.
+
+    Raises
+    ------
+    SourceMissing
+        There is no such file.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    with find_source(base, path).open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def read_csv_shape(path: Path, source: Source) -> CsvShape:
+    """Return encoding, delimiter and columns of a CSV file.
+
+    The encoding is UTF-8 where the whole file is valid UTF-8, else Latin-1. The delimiter, where the source
+    does not say it, is the one of comma, semicolon, tab and bar that the first line holds most often. Empty
+    names become ``column_3`` by their position; a repeated one gets a number: ``name_2``.
+
+    Raises
+    ------
+    SourceUnreadable
+        The file is empty, is not text, or its compression is damaged.
+    """
+    try:
+        encoding = _encoding(path, source.path)
+        with _open_bytes(path) as raw:
+            text = io.TextIOWrapper(raw, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="")
+            first = next((line for line in text if line.strip()), "")
+            delimiter = source.delimiter or max(_DELIMITERS, key=first.count)
+            names = next(csv.reader(_with_rest(first, text), delimiter=delimiter), [])
+    except (OSError, EOFError, csv.Error) as error:
+        raise SourceUnreadable(
+            f"source {source.path}: is damaged - {error}; must be a whole file. Export or copy it again."
+        ) from error
+    if not any(name.strip() for name in names):
+        raise SourceUnreadable(
+            f"source {source.path}: has no first line; must begin with the names of its columns. Export it again."
+        )
+    return CsvShape(encoding, delimiter, distinct_names(names))
+
+
+def _with_rest(first: str, rest: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from rest
+
+
+def distinct_names(names: list[str]) -> tuple[str, ...]:
+    """Return column names trimmed and made distinct without regard to case, in their order."""
+    seen: set[str] = set()
+    result = []
+    for position, raw in enumerate(names, start=1):
+        name = raw.strip() or f"column_{position}"
+        stem, number = name, 1
+        while name.casefold() in seen:
+            number += 1
+            name = f"{stem}_{number}"
+        seen.add(name.casefold())
+        result.append(name)
+    return tuple(result)
+
+
+def _open_bytes(path: Path) -> IO[bytes]:
+    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
+
+
+def _encoding(path: Path, shown: str) -> str:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    encoding = "utf-8"
+    with _open_bytes(path) as file:
+        while block := file.read(_BLOCK):
+            # Text in one-byte encodings and UTF-8 never holds a zero byte; UTF-16 and binary files do.
+            if b"\x00" in block:
+                raise SourceUnreadable(
+                    f"source {shown}: is not text in UTF-8 or Latin-1; a zero byte stands in it. "
+                    "Save it as CSV in UTF-8."
+                )
+            if encoding == "utf-8":
+                try:
+                    decoder.decode(block)
+                except UnicodeDecodeError:
+                    encoding = "latin-1"
+    if encoding == "utf-8":
+        try:
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            encoding = "latin-1"
+    return encoding
+
+
+def read_excel(path: Path, source: Source) -> pa.Table:
+    """Return a sheet as text columns and `ROW`; the first row that is not blank holds the names.
+
+    Dates become ISO text, whole numbers lose their decimals only where an id is read. Blank rows are left out
+    and still counted, so `ROW` plus the row of the names is the row a person sees in the sheet.
+
+    Raises
+    ------
+    SourceUnreadable
+        The file is not a workbook or is damaged, or it has no such sheet, or the sheet is empty.
+    """
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        with warnings.catch_warnings():
+            # What openpyxl warns of, such as missing styles, does not touch values.
+            warnings.simplefilter("ignore")
+            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            try:
+                sheet = _sheet(book, source)
+                sheet.reset_dimensions()
+                return _excel_table(sheet.iter_rows(values_only=True), source.path)
+            finally:
+                book.close()
+    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError, EOFError, SyntaxError) as error:
+        raise SourceUnreadable(
+            f"source {source.path}: cannot be read as an Excel workbook - {error}; must be a whole .xlsx file. "
+            "Save it again from Excel, or as CSV."
+        ) from error
+
+
+def _sheet(book: Any, source: Source) -> Any:
+    names = [sheet.title for sheet in book.worksheets]
+    wanted = source.sheet if source.sheet is not None else next(iter(names), "")
+    if wanted not in names:
+        raise SourceUnreadable(
+            f"source {source.path}: has no sheet {wanted!r}; it has: {', '.join(names)}.{nearest(wanted, names)} "
+            "Mend the name of the sheet."
+        )
+    return book[wanted]
+
+
+def _excel_table(rows: Iterator[tuple[Any, ...]], shown: str) -> pa.Table:
+    header: tuple[Any, ...] = next((r for r in rows if any(v is not None for v in r)), ())
+    if not header:
+        raise SourceUnreadable(
+            f"source {shown}: the sheet is empty; must begin with the names of its columns. Name another sheet."
+        )
+    names = distinct_names([_cell_text(v) or "" for v in header])
+    schema = pa.schema([(ROW, pa.int64()), *((n, pa.string()) for n in names)])
+    width = len(names)
+    batches, held = [], []
+    for number, row in enumerate(rows, start=1):
+        if all(v is None for v in row):
+            continue
+        cells = [_cell_text(v) for v in row[:width]]
+        held.append([number, *cells, *([None] * (width - len(cells)))])
+        if len(held) == 20_000:
+            batches.append(_batch(held, schema))
+            held = []
+    return pa.Table.from_batches([*batches, _batch(held, schema)], schema)
+
+
+def _batch(rows: list[list[Any]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = zip(*rows, strict=True) if rows else [[] for _ in schema]
+    return pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+
+
+def _cell_text(value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    return str(value)

@@ -1,0 +1,323 @@
+"""How a company's columns become the canonical ones: SQL that reads each value, or says why it cannot.
+
+Why it exists: a row that cannot be used keeps its number, its value and a reason, and all others become rows of
+declared tables. Only SQL text is made here; no file is opened and no row is touched. How a value is read stands
+in `rapport.identify.value_sql`.
+
+A required column that cannot be read puts the row in quarantine; one that may be absent is then missing
+(money: zero), and the audit counts it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from rapport.core.errors import ProgramInvalid, SourceColumns, nearest
+from rapport.core.reasons import RowReason
+from rapport.core.tables import LOADED, SOURCE_COLUMNS, STATES, SourceColumn
+from rapport.identify.value_sql import Cell, bounded_sql, family_of, held_sql, quoted, value_sql
+from rapport.program.model import Source
+
+NATURAL_KEYS: dict[str, tuple[str, ...]] = {
+    "customers": ("customer_id",),
+    "products": ("product_id",),
+    "campaigns": ("campaign_id",),
+}
+"""Kinds that other tables join to: one row for each key, whether the mapping declares it or not."""
+
+ROW = "__row"
+"""Column of a source's view that counts the data rows of the file from 1."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How one source is read: a view of the engine, its cells, keys and traits, and what to bind."""
+
+    kind: str
+    view: str
+    cells: tuple[Cell, ...]
+    keys: tuple[tuple[str, ...], ...] = ()
+    traits: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, column: str) -> tuple[Cell, ...]:
+        """Return the cells that fill one of Rapport's columns; more than one are added up."""
+        return tuple(c for c in self.cells if c.column == column)
+
+
+def plan_reading(source: Source, view: str, schema: pa.Schema, home: str) -> Reading:
+    """Return how a source is to be read.
+
+    Parameters
+    ----------
+    source : Source
+        The mapping.
+    view : str
+        Name under which the engine knows the file, with its rows counted in ``__row``.
+    schema : pyarrow.Schema
+        Columns of the view.
+    home : str
+        Time zone of the programme.
+
+    Raises
+    ------
+    SourceColumns
+        Columns of the mapping are not in the file; one line for each.
+    ProgramInvalid
+        A trait would take the name of a state column, of a column of customers, or of another trait.
+    """
+    _refuse_absent(source, [n for n in schema.names if n != ROW])
+    cells: list[Cell] = []
+    for declared in SOURCE_COLUMNS[source.kind]:
+        for name in _listed(source.columns.get(declared.name)):
+            cells.append(_cell(len(cells), declared, name, schema))
+    traits = name_traits(source.traits)
+    for name, trait in zip(source.traits, traits, strict=True):
+        declared = SourceColumn(trait, "text", False, "trait", f"profiles and segments by {trait}")
+        cells.append(_cell(len(cells), declared, name, schema))
+    keys = dict.fromkeys(k for k in (source.key, NATURAL_KEYS.get(source.kind, ())) if k)
+    zone = source.timezone or home
+    return Reading(
+        source.kind,
+        view,
+        tuple(cells),
+        tuple(keys),
+        dict(zip(traits, source.traits, strict=True)),
+        {"zone": zone, "home": home},
+    )
+
+
+def name_traits(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of traits: those of the file's columns in lower snake case.
+
+    Raises
+    ------
+    ProgramInvalid
+        A name is taken by a column of states or customers, or two columns have the same name.
+    """
+    taken = dict.fromkeys([*STATES.names, *LOADED["customers"].names], "a column of Rapport's own")
+    names = []
+    for column in columns:
+        name = _snake(column)
+        if name in taken or not name:
+            raise ProgramInvalid(
+                f"program.toml: sources.customers.traits names {column!r} - it would be called {name!r}, which is "
+                f"{taken.get(name, 'empty')}; names must differ. Rename the column in the file."
+            )
+        taken[name] = f"the trait {column!r}"
+        names.append(name)
+    return tuple(names)
+
+
+def _snake(text: str) -> str:
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)
+    return re.sub(r"\W+", "_", apart).strip("_").lower()
+
+
+def _listed(columns: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return () if columns is None else (columns,) if isinstance(columns, str) else columns
+
+
+def _refuse_absent(source: Source, there: Sequence[str]) -> None:
+    lines = []
+    wanted = [(f"columns.{n}", c) for n, v in source.columns.items() for c in _listed(v)]
+    for where, column in [*wanted, *(("traits", t) for t in source.traits)]:
+        if column not in there:
+            alike = [t for t in there if t.casefold() == column.casefold()]
+            close = f" Did you mean {alike[0]}?" if alike else nearest(column, there)
+            lines.append(
+                f"program.toml: sources.{source.kind}.{where} names {column!r} - not in {source.path}; "
+                f"the file has: {', '.join(there)}.{close} Mend the mapping."
+            )
+    if lines:
+        raise SourceColumns("\n".join(lines))
+
+
+def _cell(position: int, declared: SourceColumn, name: str, schema: pa.Schema) -> Cell:
+    family = family_of(schema.field(name).type)
+    return Cell(position, declared.name, name, declared.kind, declared.required, declared.unlocks, family)
+
+
+def _faults(reading: Reading) -> list[tuple[str, Cell, RowReason]]:
+    """Return (condition, cell to show, reason) for every way a row can be unusable, in declared order."""
+    faults: list[tuple[str, Cell, RowReason]] = []
+    for cell in reading.cells:
+        if not cell.required:
+            continue
+        alone = len(reading.of(cell.column)) == 1
+        if cell.kind in {"id", "text"}:
+            faults.append((f"{cell.held} IS NULL", cell, RowReason.MISSING_KEY))
+            faults.append((f"{cell.value} IS NULL", cell, RowReason.NEGATIVE_ID))
+        elif cell.kind in {"time", "day"}:
+            faults.append((f"{cell.value} IS NULL", cell, RowReason.BAD_DATE))
+        else:
+            filled = "" if alone else f"{cell.held} IS NOT NULL AND "
+            faults.append((f"{filled}{cell.value} IS NULL", cell, RowReason.BAD_NUMBER))
+            group = reading.of(cell.column)
+            if not alone and cell == group[-1]:
+                nothing = " AND ".join(f"{c.held} IS NULL" for c in group)
+                faults.append((nothing, group[0], RowReason.BAD_NUMBER))
+    return faults
+
+
+def _judged_sql(reading: Reading) -> str:
+    """Return the CTEs `held`, `read`, `bounded`, `judged`; `fault` is the place in `_faults`, from 1, or NULL."""
+    cells = reading.cells
+    held = ", ".join(f"{held_sql(c)} AS {c.held}" for c in cells)
+    read = ", ".join(f"{c.held}, {value_sql(c)} AS {c.value}" for c in cells)
+    bounded = ", ".join(f"{c.held}, {bounded_sql(c)} AS {c.value}" for c in cells)
+    cases = " ".join(f"WHEN {fault[0]} THEN {n}" for n, fault in enumerate(_faults(reading), start=1))
+    # Bound here so that a query that reads no time still takes the same parameters.
+    zones = "$zone IS NOT NULL AND $home IS NOT NULL"
+    return (
+        f"held AS (SELECT {ROW}, {held} FROM {quoted(reading.view)} WHERE {zones}),\n"
+        f"read AS (SELECT {ROW}, {read} FROM held),\n"
+        f"bounded AS (SELECT {ROW}, {bounded} FROM read),\n"
+        f"judged AS (SELECT *, CASE {cases} END AS fault FROM bounded)"
+    )
+
+
+def _key_values(reading: Reading, key: Sequence[str]) -> str:
+    return ", ".join(c.value for name in key for c in reading.of(name))
+
+
+def _sifted_sql(reading: Reading) -> str:
+    """Return the CTEs up to `sifted`: rows without a fault, and in `again` the place of a key seen before."""
+    if not reading.keys:
+        return f"WITH {_judged_sql(reading)},\nsifted AS (SELECT *, 0 AS again FROM judged WHERE fault IS NULL)"
+    cases = " ".join(
+        f"WHEN row_number() OVER (PARTITION BY {_key_values(reading, key)} ORDER BY {ROW}) > 1 THEN {n}"
+        for n, key in enumerate(reading.keys, start=1)
+    )
+    return (
+        f"WITH {_judged_sql(reading)},\n"
+        f"sifted AS (SELECT *, CASE {cases} ELSE 0 END AS again FROM judged WHERE fault IS NULL)"
+    )
+
+
+def accepted_sql(reading: Reading) -> str:
+    """Return SQL for the rows of a source that can be used, in the order of the file.
+
+    Parameters to bind: ``$zone``, ``$home`` (`Reading.params`).
+
+    Columns: ``__row``, those of `rapport.core.tables.LOADED` for the kind but ``customer_key``, then the traits.
+
+    Where no key is declared the rows are not sorted, which would hold them all in memory, but pass through in
+    the order in which the engine reads the file; whoever takes them checks that ``__row`` ascends.
+    """
+    names = [n for n in LOADED[reading.kind].names if n != "customer_key"]
+    columns = [ROW, *(f"{_loaded_sql(reading, n)} AS {quoted(n)}" for n in names)]
+    columns += [f"{reading.of(t)[0].value} AS {quoted(t)}" for t in reading.traits]
+    order = f" ORDER BY {ROW}" if reading.keys else ""
+    return f"{_sifted_sql(reading)}\nSELECT {', '.join(columns)} FROM sifted WHERE again = 0{order}"
+
+
+def _loaded_sql(reading: Reading, name: str) -> str:
+    if name == "day":
+        return f"CAST(timezone($home, {reading.of('at')[0].value}) AS DATE)"
+    if name.endswith("_micros"):
+        parts = [f"coalesce({c.value}, 0)" for c in reading.of(name.removesuffix("_micros"))]
+        return f"CAST({' + '.join(parts) or '0'} AS BIGINT)"
+    cells = reading.of(name)
+    if not cells:
+        return "CAST(NULL AS DOUBLE)" if name == "quantity" else "CAST(NULL AS VARCHAR)"
+    return cells[0].value
+
+
+def quarantine_sql(reading: Reading) -> str:
+    """Return SQL for the rows of a source that cannot be used, each with its first reason, in file order.
+
+    Parameters to bind: ``$zone``, ``$home``. Columns: source, row, column (the file's), value, reason.
+    """
+    faults = _faults(reading)
+    columns = " ".join(f"WHEN {n} THEN {_text(f[1].file_column)}" for n, f in enumerate(faults, start=1))
+    values = " ".join(f"WHEN {n} THEN CAST({f[1].held} AS VARCHAR)" for n, f in enumerate(faults, start=1))
+    reasons = " ".join(f"WHEN {n} THEN '{f[2].value}'" for n, f in enumerate(faults, start=1))
+    bad = (
+        f"SELECT {ROW} AS row, CASE fault {columns} END AS column_, CASE fault {values} END AS value_, "
+        f"CASE fault {reasons} END AS reason FROM judged WHERE fault IS NOT NULL"
+    )
+    if reading.keys:
+        bad += f" UNION ALL {_repeated_sql(reading)}"
+    return (
+        f"{_sifted_sql(reading)}\n"
+        f'SELECT \'{reading.kind}\' AS source, row, column_ AS "column", value_ AS "value", reason '
+        f"FROM ({bad}) ORDER BY row"
+    )
+
+
+def _repeated_sql(reading: Reading) -> str:
+    names, values = "", ""
+    for n, key in enumerate(reading.keys, start=1):
+        cells = [c for name in key for c in reading.of(name)]
+        shown = ", ".join(f"CAST({c.held} AS VARCHAR)" for c in cells)
+        names += f" WHEN {n} THEN {_text(' + '.join(c.file_column for c in cells))}"
+        values += f" WHEN {n} THEN concat_ws(' + ', {shown})"
+    return (
+        f"SELECT {ROW}, CASE again{names} END, CASE again{values} END, '{RowReason.REPEATED_KEY.value}' "
+        "FROM sifted WHERE again > 0"
+    )
+
+
+def audit_sql(reading: Reading) -> str:
+    """Return SQL that counts a source in one row: rows, faulty, and for every cell n filled, read, distinct, fresh.
+
+    Parameters to bind: ``$zone``, ``$home``.
+
+    Columns: rows BIGINT, faulty BIGINT; f0, r0, d0 BIGINT and t0 DATE (newest local day of a row whose cell 0 was
+    read; NULL where the source has no time), f1, ...
+    """
+    at = reading.of("at")
+    parts = ["count(*) AS rows", "count(fault) AS faulty"]
+    for cell in reading.cells:
+        n = cell.position
+        newest = f"max({at[0].value}) FILTER (WHERE {cell.value} IS NOT NULL)" if at else None
+        fresh = f"CAST(timezone($home, {newest}) AS DATE)" if newest else "CAST(NULL AS DATE)"
+        parts.append(
+            f"count({cell.held}) AS f{n}, count({cell.value}) AS r{n}, count(DISTINCT {cell.value}) AS d{n}, "
+            f"{fresh} AS t{n}"
+        )
+    return f"WITH {_judged_sql(reading)}\nSELECT {', '.join(parts)} FROM judged"
+
+
+def unknown_items_sql() -> str:
+    """Return SQL for the number of transaction lines whose product is not among the products.
+
+    Columns: lines BIGINT.
+    """
+    return "SELECT count(*) AS lines FROM transactions t ANTI JOIN products p USING (product_id)"
+
+
+def customers_sql(reading: Reading | None, known: str) -> str:
+    """Return SQL for the table of customers: every id that a source knows, ordered by key.
+
+    Parameters
+    ----------
+    reading : Reading or None
+        Of the customer source; None where the programme has none.
+    known : str
+        Name of a table (customer_id VARCHAR, customer_key BIGINT) of distinct customers.
+
+    Returns
+    -------
+    str
+        Parameters to bind: ``$zone``, ``$home`` where there is a reading. Columns: customer_key, customer_id,
+        household_id (the customer's own id where none is given), traits VARCHAR.
+    """
+    table = quoted(known)
+    if reading is None:
+        return f"SELECT customer_key, customer_id, customer_id AS household_id FROM {table} ORDER BY customer_key"
+    traits = "".join(f", h.{quoted(t)}" for t in reading.traits)
+    return (
+        f"SELECT k.customer_key, k.customer_id, coalesce(h.household_id, k.customer_id) AS household_id{traits}\n"
+        f"FROM {table} k LEFT JOIN ({accepted_sql(reading)}) h USING (customer_id) ORDER BY k.customer_key"
+    )
+
+
+def _text(value: str) -> str:
+    # A name out of the checked mapping; not a value of the data, which is always bound.
+    return "'" + value.replace("'", "''") + "'"

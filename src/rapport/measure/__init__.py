@@ -1,0 +1,1 @@
+"""Prove: baselines, rankings, read-outs, with intervals and per tier."""

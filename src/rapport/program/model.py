@@ -1,0 +1,360 @@
+"""The programme as data: every setting of program.toml, its range and its default, declared once.
+
+Why it exists: the strategy is stated before any channel is used, and what is not stated here does not happen.
+The reference page and the errors are derived from these declarations. No file is read here.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from rapport.core.errors import nearest
+from rapport.core.tables import SOURCE_COLUMNS
+
+Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Amount = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Text = Annotated[str, Field(min_length=1, max_length=2000)]
+TierName = Literal["A", "B", "C"]
+SourceKind = Literal["transactions", "customers", "products", "redemptions", "mailings", "campaigns", "coupons"]
+Measure = Literal[
+    "margin_per_customer",
+    "sales_per_customer",
+    "active_share",
+    "purchase_days_per_customer",
+    "departments_per_customer",
+    "discount_share",
+]
+
+
+class Part(BaseModel):
+    """A part of the programme: unknown keys are refused, values do not change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Challenge(Part):
+    """What stands between the company and where it wants to be."""
+
+    name: Name = Field(description="Short name that goals refer to.")
+    text: Text = Field(description="The challenge in one or two sentences.")
+
+
+class Goal(Part):
+    """What is to be reached, how it is measured, and by when."""
+
+    name: Name = Field(description="Short name that channels refer to.")
+    challenge: Name = Field(description="Name of the challenge this goal answers.")
+    measure: Measure = Field(description="The measure; its baseline is taken before the first turn.")
+    window_days: Annotated[int, Field(ge=1, le=730)] = Field(
+        default=91, description="Days before the day of measurement over which the measure is taken."
+    )
+    tiers: tuple[TierName, ...] = Field(
+        default=("A", "B", "C"), min_length=1, description="Tiers whose customers the goal is about."
+    )
+    target_change: Annotated[float, Field(gt=-1.0, le=10.0, allow_inf_nan=False)] = Field(
+        description="Wanted change against the baseline as a share: 0.05 is five per cent more."
+    )
+    by: date = Field(description="Day by which it is to be reached.")
+
+
+class TierRule(Part):
+    """How customers are ranked into tiers."""
+
+    top_share: Share = Field(default=0.25, description="Share of customers, by expected contribution, in A.")
+    bottom_share: Share = Field(default=0.20, description="Share of customers, by expected contribution, in C.")
+    purpose: dict[TierName, Text] = Field(description="What each tier is for; all three must be said.")
+
+    @model_validator(mode="after")
+    def _shares_leave_room(self) -> TierRule:
+        if self.top_share + self.bottom_share > 1:
+            total = self.top_share + self.bottom_share
+            raise ValueError(f"top_share + bottom_share is {total:g}; must not exceed 1")
+        missing = sorted({"A", "B", "C"} - set(self.purpose))
+        if missing:
+            raise ValueError(f"purpose lacks {', '.join(missing)}; say what each of A, B and C is for")
+        return self
+
+
+class Source(Part):
+    """One file of the company and how its columns map to Rapport's."""
+
+    kind: SourceKind = Field(description="Which of Rapport's tables the file fills.")
+    path: Text = Field(description="File, relative to the programme's folder; .csv, .parquet or .xlsx.")
+    timezone: str | None = Field(
+        default=None, description="Zone of times written without one; the programme's when absent."
+    )
+    columns: dict[str, str | tuple[str, ...]] = Field(
+        description="Rapport's column = the file's column; a list of columns is added up."
+    )
+    key: tuple[str, ...] = Field(
+        default=(),
+        description="Rapport's columns that may not repeat; a later row with the same key is quarantined.",
+    )
+    traits: tuple[str, ...] = Field(
+        default=(), description="Columns of a customer file that are kept as traits under their own names."
+    )
+    sheet: str | None = Field(default=None, description="Sheet of an Excel file; the first when absent.")
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
+        default=None, description="Delimiter of a CSV file; found out when absent."
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_is_known(cls, value: str | None) -> str | None:
+        return None if value is None else known_zone(value)
+
+    @model_validator(mode="after")
+    def _columns_are_known(self) -> Source:
+        declared = {c.name: c for c in SOURCE_COLUMNS[self.kind]}
+        for name in self.columns:
+            if name not in declared:
+                raise ValueError(
+                    f"columns names {name!r}; a source of kind {self.kind} has: {', '.join(declared)}."
+                    f"{nearest(name, declared)}"
+                )
+            if not isinstance(self.columns[name], str) and declared[name].kind != "money":
+                raise ValueError(f"columns.{name} is a list; only amounts of money are added up")
+        missing = [n for n, c in declared.items() if c.required and n not in self.columns]
+        if missing:
+            raise ValueError(f"columns lacks {', '.join(missing)}; a source of kind {self.kind} must map it")
+        strange = [k for k in self.key if k not in self.columns]
+        if strange:
+            raise ValueError(f"key names {', '.join(strange)}; must be among the mapped columns")
+        if self.traits and self.kind != "customers":
+            raise ValueError(f"traits stand in a source of kind {self.kind}; only customers have traits")
+        return self
+
+
+class Margins(Part):
+    """What a sale leaves over, where the company has not given the cost of its products."""
+
+    basis: Literal["assumed", "measured"] = Field(
+        default="assumed", description="`assumed` until the shares come from the company's own books."
+    )
+    default: Share = Field(description="Share of the regular price that is margin, where no department is named.")
+    departments: dict[str, Share] = Field(default_factory=dict, description="The share for a department.")
+    discount_borne: Share = Field(
+        default=1.0, description="Share of shelf discounts that the company bears itself, not its suppliers."
+    )
+
+
+class CostToServe(Part):
+    """What serving a customer costs beyond the goods."""
+
+    per_purchase_day: NotNegative = Field(description="Cost of serving a customer on a day of purchase.")
+    basis: Literal["assumed", "measured"] = Field(default="assumed", description="Where the figure comes from.")
+
+
+class Offers(Part):
+    """Where the offers come from: a query over the data before the day of the decision, or a file."""
+
+    query: Text | None = Field(
+        default=None,
+        description="SQL over customers, purchases, products before `as_of`; gives item and optional columns.",
+    )
+    file: str | None = Field(default=None, description="CSV file with one row an offer, relative to the programme.")
+    depth: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        default=0.20,
+        description="Depth of discount as a share of the regular price, where an offer has none of its own.",
+    )
+    validity_days: Annotated[int, Field(ge=1, le=365)] = Field(
+        default=28, description="Days an offer is valid from the day of the decision."
+    )
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Offers:
+        if (self.query is None) == (self.file is None):
+            raise ValueError("needs either query or file, and not both")
+        return self
+
+
+class Rule(Part):
+    """Sets offers aside for customers; both conditions must hold."""
+
+    name: Name = Field(description="Name shown where the rule set an offer aside.")
+    kind: Literal["eligibility", "applicability", "suitability"] = Field(
+        description="May we; does it make sense now; is it good for them."
+    )
+    offers: Text = Field(default="true", description="SQL condition over the offer's columns.")
+    customers: Text = Field(default="true", description="SQL condition over the customer's state columns.")
+    why: Text = Field(description="One line for the person who asks.")
+
+
+class Lift(Part):
+    """What an offer is assumed to do to the odds of buying, until a test has measured it."""
+
+    odds_ratio: Annotated[float, Field(ge=1.0, le=100.0)] = Field(
+        description="Odds of buying with the offer seen, over the odds without; central value."
+    )
+    low: Annotated[float, Field(ge=1.0, le=100.0)] = Field(description="Lower end of what is plausible.")
+    high: Annotated[float, Field(ge=1.0, le=100.0)] = Field(description="Upper end of what is plausible.")
+    why: Text = Field(description="Where the assumption comes from.")
+    basis: Literal["assumed", "measured"] = Field(default="assumed", description="Where the figure comes from.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Lift:
+        if not self.low <= self.odds_ratio <= self.high:
+            raise ValueError(
+                f"low, odds_ratio, high are {self.low:g}, {self.odds_ratio:g}, {self.high:g}; must not descend"
+            )
+        return self
+
+
+class Channel(Part):
+    """A way to reach customers, chosen after the goals it serves."""
+
+    name: Name = Field(description="Name of the channel.")
+    goals: tuple[Name, ...] = Field(description="Names of the goals it serves; a channel without goals is refused.")
+    format: Literal["message", "print"] = Field(
+        default="message", description="`message` writes HTML and text, `print` one row of the print file."
+    )
+    adapter: Literal["outbox"] = Field(default="outbox", description="What carries it; `outbox` writes files.")
+    cost_per_contact: NotNegative = Field(description="Cost of one contact, whatever it says.")
+    capacity: Annotated[int, Field(ge=0)] = Field(description="Contacts the channel can carry in one turn.")
+    budget: NotNegative | None = Field(
+        default=None,
+        description="Money for one turn; with the cost of a contact it limits contacts as capacity does.",
+    )
+    reach: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        description="Share of contacts that are seen and so can work; assumed until measured."
+    )
+    reach_basis: Literal["assumed", "measured"] = Field(default="assumed", description="Where reach comes from.")
+    needs: str | None = Field(
+        default=None,
+        description="Trait a customer must have to be reached, such as email; none: all are reachable.",
+    )
+
+
+class Policy(Part):
+    """How the decision may act."""
+
+    portfolio_size: Annotated[int, Field(ge=1, le=100)] = Field(default=10, description="Offers in one portfolio.")
+    contacts: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=4, description="Contacts a customer may get within the period."
+    )
+    period_days: Annotated[int, Field(ge=1, le=365)] = Field(
+        default=28, description="Length of the period that `contacts` counts in."
+    )
+    holdout_share: Annotated[float, Field(ge=0.0, le=0.5)] = Field(
+        default=0.10, description="Share of households kept out of everything, for ever, to measure against."
+    )
+    exploration_share: Annotated[float, Field(ge=0.0, le=0.5)] = Field(
+        default=0.05,
+        description="Chance that a channel, and that a portfolio's last slot, is drawn to learn.",
+    )
+    variety: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        default=0.85,
+        description="Value kept by each further offer of the same category; 1 switches variety off.",
+    )
+    salt: Name = Field(default="rapport", description="Seed of every keyed draw; changing it draws anew.")
+
+
+class Litmus(Part):
+    """What each level of treatment costs per contact beyond the channel, for the litmus test."""
+
+    individual_cost: NotNegative = Field(default=0.0, description="Extra cost of an individual portfolio.")
+    segment_cost: NotNegative = Field(default=0.0, description="Extra cost of a segment's portfolio.")
+    mass_cost: NotNegative = Field(default=0.0, description="Extra cost of one portfolio for all.")
+
+
+class Program(Part):
+    """A whole programme."""
+
+    name: Text = Field(description="Name of the programme.")
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(description="ISO 4217 code.")
+    timezone: str = Field(description="IANA zone in which a day begins and ends.")
+    horizon_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        default=364, description="Days ahead over which a customer's value is counted."
+    )
+    discount_rate: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
+        default=0.10, description="Yearly rate at which later contribution counts less."
+    )
+    challenges: tuple[Challenge, ...] = Field(min_length=1, description="What the programme is up against.")
+    goals: tuple[Goal, ...] = Field(min_length=1, description="What it wants; stated before channels.")
+    tiers: TierRule = Field(description="How customers are ranked and what each tier is for.")
+    sources: tuple[Source, ...] = Field(min_length=1, description="The company's files.")
+    margins: Margins = Field(description="What a sale leaves over.")
+    cost_to_serve: CostToServe | None = Field(default=None, description="Absent: not known, and reported so.")
+    offers: Offers = Field(description="Where the offers come from.")
+    rules: tuple[Rule, ...] = Field(default=(), description="What may not, or should not, be offered to whom.")
+    lift: Lift = Field(description="What an offer is assumed to do.")
+    channels: tuple[Channel, ...] = Field(min_length=1, description="Ways to reach customers.")
+    policy: Policy = Field(default_factory=Policy, description="How the decision may act.")
+    litmus: Litmus = Field(default_factory=Litmus, description="What each level of treatment costs.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_is_known(cls, value: str) -> str:
+        return known_zone(value)
+
+    @model_validator(mode="after")
+    def _names_refer(self) -> Program:
+        for what, parts in (
+            ("challenges", self.challenges),
+            ("goals", self.goals),
+            ("channels", self.channels),
+        ):
+            refuse_repeats(what, [p.name for p in parts])
+        refuse_repeats("sources", [s.kind for s in self.sources])
+        refuse_repeats("rules", [r.name for r in self.rules])
+        challenges = [c.name for c in self.challenges]
+        for goal in self.goals:
+            refuse_unknown(f"goals.{goal.name}.challenge", goal.challenge, challenges)
+        if "transactions" not in [s.kind for s in self.sources]:
+            raise ValueError("sources lacks a source of kind transactions; without purchases nothing can be decided")
+        return self
+
+    @model_validator(mode="after")
+    def _channels_serve_goals(self) -> Program:
+        goals = [g.name for g in self.goals]
+        for channel in self.channels:
+            if channel.name == "silence":
+                raise ValueError(
+                    "channels names 'silence', which is the treatment that says nothing; name it otherwise"
+                )
+            if not channel.goals:
+                raise ValueError(
+                    f"channels.{channel.name} serves no goal; a channel is a tool chosen after the goals. "
+                    f"Name at least one of: {', '.join(goals)}"
+                )
+            customers = self.source("customers")
+            if channel.needs is not None:
+                refuse_unknown(
+                    f"channels.{channel.name}.needs", channel.needs, list(customers.traits if customers else ())
+                )
+            for goal in channel.goals:
+                refuse_unknown(f"channels.{channel.name}.goals", goal, goals)
+        return self
+
+    def source(self, kind: SourceKind) -> Source | None:
+        """Return the source of a kind, or None where the programme has none."""
+        return next((s for s in self.sources if s.kind == kind), None)
+
+
+def known_zone(value: str) -> str:
+    """Return a time zone's name; raise ValueError with the nearest names where there is no such zone."""
+    zones = available_timezones()
+    if value not in zones:
+        raise ValueError(f"is {value!r}; must be an IANA time zone such as Europe/Vienna.{nearest(value, zones)}")
+    ZoneInfo(value)
+    return value
+
+
+def refuse_repeats(what: str, names: list[str]) -> None:
+    """Raise ValueError where a name stands twice."""
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise ValueError(f"{what} names {', '.join(twice)} more than once; names must differ")
+
+
+def refuse_unknown(where: str, name: str, known: list[str]) -> None:
+    """Raise ValueError where a reference points to nothing."""
+    if name not in known:
+        raise ValueError(f"{where} is {name!r}; must be one of: {', '.join(known)}.{nearest(name, known)}")

@@ -1,0 +1,97 @@
+"""Conditions that people write: SQL expressions over declared columns, refused unless every node is on a short list.
+
+Why it exists: a rule must be readable by the marketer who wrote it and harmless to the machine that runs it.
+Nothing is run here: a checked expression is handed back as text, written anew from its parsed form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from rapport.core.errors import RuleRefused, nearest
+
+LONGEST_RULE = 200
+"""Nodes an expression may have."""
+
+ALLOWED: tuple[type[exp.Expr], ...] = (
+    exp.Column,
+    exp.Identifier,
+    exp.Literal,
+    exp.Boolean,
+    exp.Null,
+    exp.And,
+    exp.Or,
+    exp.Not,
+    exp.Paren,
+    exp.EQ,
+    exp.NEQ,
+    exp.GT,
+    exp.GTE,
+    exp.LT,
+    exp.LTE,
+    exp.In,
+    exp.Between,
+    exp.Is,
+    exp.Like,
+    exp.Add,
+    exp.Sub,
+    exp.Mul,
+    exp.Div,
+    exp.Neg,
+    exp.Coalesce,
+    exp.Lower,
+    exp.Upper,
+)
+"""What may stand in a rule: columns, values, comparisons, and/or/not, in, between, like, arithmetic, coalesce."""
+
+
+def check_rule(expression: str, columns: Collection[str], where: str) -> str:
+    """Return the expression as DuckDB SQL once every node and column of it is allowed.
+
+    Parameters
+    ----------
+    expression : str
+        A condition such as ``department = 'SPIRITS' OR depth > 0.5``.
+    columns : collection of str
+        Columns that may be named.
+    where : str
+        The setting it comes from, for errors.
+
+    Raises
+    ------
+    RuleRefused
+        It cannot be parsed, is too long, names an unknown column, or holds anything else.
+    """
+    tree = _parse(expression, where)
+    nodes = list(tree.walk())
+    if len(nodes) > LONGEST_RULE:
+        raise RuleRefused(f"{where}: has {len(nodes)} parts; at most {LONGEST_RULE} are allowed. Split the rule.")
+    for node in nodes:
+        if not isinstance(node, ALLOWED):
+            raise RuleRefused(
+                f"{where}: {node.sql(dialect='duckdb')!r} is not allowed in a rule; write comparisons of columns and "
+                "values with and, or, not, in, between, like, is null, + - * /, coalesce, lower, upper."
+            )
+        if isinstance(node, exp.Column) and (node.table or node.name not in columns):
+            raise RuleRefused(
+                f"{where}: column {node.sql(dialect='duckdb')!r} is not known; there are: "
+                f"{', '.join(sorted(columns))}.{nearest(node.name, columns)}"
+            )
+    return tree.sql(dialect="duckdb")
+
+
+def _parse(expression: str, where: str) -> exp.Expr:
+    try:
+        trees = sqlglot.parse(expression, dialect="duckdb")
+    except (SqlglotError, RecursionError) as error:
+        told = str(error).splitlines()[0] if str(error) else "nested too deeply"
+        raise RuleRefused(
+            f"{where}: {expression!r} is not a condition: {told}. Write for example: depth > 0.1"
+        ) from error
+    if len(trees) != 1 or trees[0] is None:
+        raise RuleRefused(f"{where}: {expression!r} holds {len(trees)} statements; must be one condition.")
+    return trees[0]

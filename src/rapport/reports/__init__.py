@@ -1,0 +1,1 @@
+"""Show a turn to a person as one self-contained page with charts."""

@@ -1,0 +1,311 @@
+"""Gathers what the report of a turn shows from the turn's tables.
+
+Why it exists: the page is a pure function of its facts, and the facts are read from what the stages wrote, never
+computed a second time in another way. No chart and no HTML here.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rapport.core.errors import StateDamaged
+from rapport.core.money import to_micros
+from rapport.differentiate.tiers import summarise_tiers
+from rapport.program.model import Program
+from rapport.reports.facts import (
+    AssumptionFacts,
+    BacktestFacts,
+    ChallengeFacts,
+    CurvePoint,
+    Figure,
+    GoalFacts,
+    GoalTier,
+    LoadCount,
+    ParameterFacts,
+    QuarantineCount,
+    RelevanceFacts,
+    RelevanceKind,
+    ReliabilityBin,
+    ReportFacts,
+    TierFacts,
+    ValueModelFacts,
+    counted,
+)
+from rapport.reports.gather_backtest import backtest_facts
+from rapport.reports.gather_decisions import (
+    channel_facts,
+    decided_facts,
+    litmus_facts,
+    portfolio_facts,
+    reason_facts,
+)
+from rapport.reports.render import render_report
+from rapport.workflows.state_ports import Store
+
+TIERS = ("A", "B", "C")
+
+
+def report_page(program: Program, store: Store, turn: str, loaded: Path) -> str:
+    """Return the report of a turn as one HTML page."""
+    return render_report(gather_facts(program, store, turn, loaded))
+
+
+def gather_facts(program: Program, store: Store, turn: str, loaded: Path) -> ReportFacts:
+    """Return everything the report of a turn shows.
+
+    Raises
+    ------
+    StateDamaged
+        A table or record of the turn is missing.
+    """
+    record = _required(store, store.turn_folder(turn) / "turn.json")
+    terms = _required(store, store.turn_folder(turn) / "terms.json")
+    scores, decisions, catalogue = (store.read_table(turn, n) for n in ("scores", "decisions", "catalogue"))
+    load = _required(store, loaded / "summary.json")
+    plan = record["stages"]["plan"]["counts"]
+    value_basis = "assumed" if program.margins.basis == "assumed" else "measured"
+    return ReportFacts(
+        programme=program.name,
+        turn=turn,
+        as_of=date.fromisoformat(record["as_of"]),
+        currency=program.currency,
+        challenges=tuple(ChallengeFacts(c.name, c.text) for c in program.challenges),
+        goals=_goals(program, _required(store, store.state / "baseline.json")),
+        loads=tuple(_load_count(s) for s in load["sources"]),
+        quarantine=tuple(
+            QuarantineCount(s["source"], reason, n) for s in load["sources"] for reason, n in s["quarantined"].items()
+        ),
+        tiers=_tiers(program, scores, value_basis),
+        value_total=_total_value(scores, np.ones(len(scores), dtype=np.bool_), value_basis),
+        decided=decided_facts(decisions, plan["exploration_cost_micros"]),
+        channels=channel_facts(program, decisions, terms),
+        reasons=reason_facts(decisions),
+        assumptions=_assumptions(program),
+        audit=pq.read_table(loaded / "audit.parquet"),
+        value_curve=_curve(scores),
+        value_model=_value_model(program, store, record),
+        litmus=litmus_facts(decisions),
+        portfolio=portfolio_facts(decisions, catalogue),
+        relevance=_relevance(store, record),
+        backtest=_backtest(store),
+        readout=store.read_table(turn, "readout") if store.has_table(turn, "readout") else None,
+        replay=all(c.adapter == "outbox" for c in program.channels),
+    )
+
+
+def _required(store: Store, path: Path) -> dict[str, Any]:
+    found: dict[str, Any] | None = store.read_json(path)
+    if found is None:
+        raise StateDamaged(f"{path}: is missing; the report is made from it. Run the turn again.")
+    return found
+
+
+def _load_count(source: dict[str, Any]) -> LoadCount:
+    return LoadCount(source["source"], source["rows"], source["kept"], sum(source["quarantined"].values()))
+
+
+def _goals(program: Program, baseline: dict[str, Any]) -> tuple[GoalFacts, ...]:
+    measured = {g["goal"]: g for g in baseline["goals"]}
+    return tuple(
+        GoalFacts(
+            name=goal.name,
+            challenge=goal.challenge,
+            measure=goal.measure,
+            window_days=goal.window_days,
+            target_change=goal.target_change,
+            by=goal.by,
+            tiers=tuple(
+                _goal_tier(t, measured[goal.name], goal.target_change, program)
+                for t in goal.tiers
+                if goal.name in measured and t in measured[goal.name]["tiers"]
+            ),
+        )
+        for goal in program.goals
+    )
+
+
+def _goal_tier(tier: str, measured: dict[str, Any], change: float, program: Program) -> GoalTier:
+    found = measured["tiers"][tier]
+    rests_on_margin = measured["measure"] == "margin_per_customer" and program.margins.basis == "assumed"
+    figure = Figure(
+        found["value"],
+        found["low"],
+        found["high"],
+        unit=measured["unit"],
+        basis="assumed" if rests_on_margin else "measured",
+        note="" if found["status"] == "OK" else found["status"],
+    )
+    return GoalTier(tier, figure, None if found["value"] is None else found["value"] * (1 + change))
+
+
+def _tiers(program: Program, scores: pa.Table, basis: Any) -> tuple[TierFacts, ...]:
+    values, tiers = scores["actual_value_micros"].to_numpy(), np.array(scores["tier"].to_pylist())
+    found = []
+    for summary in summarise_tiers(values, tiers):
+        inside = tiers == summary.tier
+        share = summary.share_of_contribution
+        found.append(
+            TierFacts(
+                tier=summary.tier,
+                purpose=program.tiers.purpose[summary.tier],  # type: ignore[index]
+                customers=summary.customers,
+                total_value=_total_value(scores, inside, basis),
+                value_share=Figure(
+                    share, unit="share", basis=basis, note="share of the expected totals; see the total's interval"
+                ),
+                median_value=_median(np.sort(values[inside]), basis),
+                below_zero=summary.below_zero,
+            )
+        )
+    return tuple(found)
+
+
+def _total_value(scores: pa.Table, inside: Any, basis: Any) -> Figure:
+    """Return a sum of values with the interval of independent customers: half-widths add up in squares."""
+    value, low, high = (
+        scores[n].to_numpy()[inside]
+        for n in ("actual_value_micros", "actual_value_low_micros", "actual_value_high_micros")
+    )
+    below = float(np.sqrt(np.sum((value - low).astype(np.float64) ** 2)))
+    above = float(np.sqrt(np.sum((high - value).astype(np.float64) ** 2)))
+    total = float(value.sum())
+    return Figure(
+        total, total - below, total + above, unit="money", basis=basis, interval="80 %, number of purchases only"
+    )
+
+
+def _median(ordered: Any, basis: Any) -> Figure:
+    """Return a median with its distribution-free interval (order statistics; Conover 1999, section 3.2)."""
+    n = len(ordered)
+    if n < 10:
+        return Figure(float(np.median(ordered)) if n else None, unit="money", basis=basis, note="TOO_FEW_CUSTOMERS")
+    half = 0.98 * np.sqrt(n)
+    low, high = max(int(np.floor(n / 2 - half)), 0), min(int(np.ceil(n / 2 + half)), n - 1)
+    return Figure(float(np.median(ordered)), float(ordered[low]), float(ordered[high]), unit="money", basis=basis)
+
+
+def _curve(scores: pa.Table) -> tuple[CurvePoint, ...]:
+    ordered = np.sort(scores["actual_value_micros"].to_numpy())[::-1].astype(np.float64)
+    total = ordered.sum()
+    if len(ordered) == 0 or total <= 0:
+        return ()
+    share = np.cumsum(ordered) / total
+    steps = [max(round(q * len(ordered)), 1) for q in np.linspace(0.02, 1.0, 50)]
+    return (CurvePoint(0.0, 0.0), *(CurvePoint(s / len(ordered), float(share[s - 1])) for s in steps))
+
+
+def _value_model(program: Program, store: Store, record: dict[str, Any]) -> ValueModelFacts | None:
+    score = record["stages"].get("score")
+    if score is None:
+        return None
+    lifetime, spend = (
+        _required(store, store.state / "models" / f"{score['counts'][n]['version']}.json")
+        for n in ("lifetime", "spend")
+    )
+    names = ("r", "alpha", "a", "b")
+    errors = _standard_errors(lifetime)
+    parameters = [_parameter(n, lifetime[n], errors[i] if errors else None) for i, n in enumerate(names)]
+    parameters += [
+        ParameterFacts(n, Figure(spend[n], note="fitted; its uncertainty is not estimated")) for n in ("p", "q")
+    ]
+    parameters.append(
+        ParameterFacts(
+            "mean contribution of a purchase day",
+            Figure(spend["mean_micros"], unit="money", basis=program.margins.basis, note="fitted over customers"),
+        )
+    )
+    cost = program.cost_to_serve
+    return ValueModelFacts(
+        name=f"{lifetime['method']} with {spend['method']}",
+        status=lifetime["status"] if lifetime["status"] != "OK" else spend["status"],
+        horizon_days=program.horizon_days,
+        parameters=tuple(parameters),
+        note="cost to serve is not known" if cost is None else f"cost to serve is {cost.basis}",
+    )
+
+
+def _standard_errors(lifetime: dict[str, Any]) -> list[float] | None:
+    covariance = lifetime["covariance"]
+    return None if covariance is None else [float(np.sqrt(covariance[i][i])) for i in range(4)]
+
+
+def _parameter(name: str, value: float, error: float | None) -> ParameterFacts:
+    """Return a positive parameter with its interval, which is symmetric on the logarithm."""
+    if error is None or not np.isfinite(error) or value <= 0:
+        return ParameterFacts(name, Figure(value, note="its uncertainty is not identified"))
+    factor = float(np.exp(1.96 * error))
+    return ParameterFacts(name, Figure(value, value / factor, value * factor))
+
+
+def _relevance(store: Store, record: dict[str, Any]) -> RelevanceFacts | None:
+    score = record["stages"].get("score")
+    if score is None:
+        return None
+    version = score["counts"]["relevance"]["version"]
+    diagnostics = score["counts"]["relevance"]["diagnostics"]
+    kinds = tuple(_relevance_kind(kind, found) for kind, found in diagnostics.items())
+    status = next((d["status"] for d in diagnostics.values() if d["status"] != "OK"), "OK")
+    return RelevanceFacts(
+        version, status, kinds, note="on households the model had not seen, in the last past window"
+    )
+
+
+def _relevance_kind(kind: str, found: dict[str, Any]) -> RelevanceKind:
+    one_window = "one window of held-out households"
+    measures = (
+        ("pairs held out", counted(found["held_out_pairs"])),
+        ("bought", Figure(found["held_out_share"], unit="share", note=one_window)),
+        ("predicted", Figure(found["mean_probability"], unit="share", note=one_window)),
+        ("area under the curve", Figure(found["auc"], note=one_window)),
+        ("log loss", Figure(found["log_loss"], unit="nats", note=one_window)),
+        ("expected calibration error", Figure(found["calibration_error"], note=one_window)),
+    )
+    bins = tuple(ReliabilityBin(**b) for b in found.get("bins", ()))
+    return RelevanceKind(kind, measures, bins)
+
+
+def _assumptions(program: Program) -> tuple[AssumptionFacts, ...]:
+    margins, lift, cost = program.margins, program.lift, program.cost_to_serve
+    shares = sorted([margins.default, *margins.departments.values()])
+    spread = f"{margins.default:.0%} of the regular price; by department {shares[0]:.0%} to {shares[-1]:.0%}"
+    rests = 1.0
+    found = [
+        AssumptionFacts("margin", spread, margins.basis, rests, "the data hold no cost of goods"),
+        AssumptionFacts(
+            "discount borne",
+            f"{margins.discount_borne:.0%}",
+            margins.basis,
+            0.0,
+            "changes value and tiers, not the gain",
+        ),
+        AssumptionFacts(
+            "lift of an offer",
+            f"odds times {lift.odds_ratio:g} ({lift.low:g} to {lift.high:g})",
+            lift.basis,
+            rests,
+            lift.why,
+        ),
+    ]
+    found += [
+        AssumptionFacts(
+            f"reach of {c.name}", f"{c.reach:.0%}", c.reach_basis, rests, "share of contacts that are seen"
+        )
+        for c in program.channels
+    ]
+    if cost is not None:
+        amount = f"{to_micros(cost.per_purchase_day) / 1e6:.2f} {program.currency} a purchase day"
+        found.append(
+            AssumptionFacts("cost to serve", amount, cost.basis, 0.0, "changes value and tiers, not the gain")
+        )
+    return tuple(found)
+
+
+def _backtest(store: Store) -> BacktestFacts | None:
+    found = store.read_json(store.state / "backtest.json")
+    return None if found is None else backtest_facts(found)

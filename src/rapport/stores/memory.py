@@ -1,0 +1,75 @@
+"""The memory of what outlives a turn: who is held out, for ever, and what was delivered to whom.
+
+Why it exists: the next contact starts from the last one. SQLite, one file, changes in transactions.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rapport.core.errors import StateDamaged
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS holdout (
+    household_key INTEGER PRIMARY KEY, since_turn TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS delivery (
+    touch_id TEXT PRIMARY KEY, customer_key INTEGER NOT NULL, turn TEXT NOT NULL,
+    day TEXT NOT NULL, channel TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS delivery_by_day ON delivery (day, customer_key);
+"""
+
+
+class Memory:
+    """The memory of one programme in a SQLite file, made when it is first opened."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self._path)
+        try:
+            connection.executescript(_SCHEMA)
+            with connection:
+                yield connection
+        except sqlite3.DatabaseError as error:
+            raise StateDamaged(f"{self._path}: {error}. Restore the file from a copy.") from error
+        finally:
+            connection.close()
+
+    def held_out(self) -> NDArray[np.int64]:
+        """Return the keys of the households held out so far, ascending."""
+        with self._open() as c:
+            found = c.execute("SELECT household_key FROM holdout ORDER BY household_key").fetchall()
+        return np.array([k for (k,) in found], dtype=np.int64)
+
+    def hold_out(self, household_keys: Iterable[int], turn: str) -> None:
+        """Hold households out from a turn on; who already is stays with the earlier turn."""
+        with self._open() as c:
+            c.executemany("INSERT OR IGNORE INTO holdout VALUES (?, ?)", [(int(k), turn) for k in household_keys])
+
+    def contacts(self, first: date, before: date) -> dict[int, int]:
+        """Return deliveries per customer key on days in [first, before)."""
+        query = "SELECT customer_key, count(*) FROM delivery WHERE day >= ? AND day < ? GROUP BY customer_key"
+        with self._open() as c:
+            return dict(c.execute(query, (first.isoformat(), before.isoformat())).fetchall())
+
+    def remember_deliveries(self, rows: Iterable[tuple[str, int, str, date, str]]) -> int:
+        """Remember (touch_id, customer_key, turn, day, channel); return how many were new."""
+        with self._open() as c:
+            before = c.total_changes
+            c.executemany(
+                "INSERT OR IGNORE INTO delivery VALUES (?, ?, ?, ?, ?)",
+                [(t, int(k), turn, day.isoformat(), channel) for t, k, turn, day, channel in rows],
+            )
+            return c.total_changes - before

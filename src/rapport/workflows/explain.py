@@ -1,0 +1,132 @@
+"""Why one customer was decided as they were: from the record, and from the same function run again on them alone.
+
+Why it exists: a decision that cannot be explained cannot be defended. The figures are those of the record; that
+the decision function gives them again for the customer alone is checked each time, not assumed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rapport.core.errors import StageMissing, UnknownCustomer, nearest
+from rapport.core.reasons import REASON_MEANINGS, CustomerReason, OfferReason
+from rapport.decide.decide import appraise_table, decide
+from rapport.economics.contribution import break_even_base_rate, with_offer_probability
+from rapport.program.model import Program, Rule
+from rapport.workflows.plan import decision_rows, terms_from
+from rapport.workflows.state_ports import Store
+
+_KINDS = {
+    "eligibility": OfferReason.NOT_ELIGIBLE,
+    "applicability": OfferReason.NOT_APPLICABLE,
+    "suitability": OfferReason.NOT_SUITABLE,
+}
+
+
+def explain(store: Store, program: Program, turn: str, customer_id: str, alternatives: int = 10) -> dict[str, Any]:
+    """Return everything behind one customer's decision as plain values.
+
+    Parameters
+    ----------
+    alternatives : int
+        How many offers beside the portfolio to show, the most valuable first.
+
+    Raises
+    ------
+    UnknownCustomer
+        No customer has this id.
+    StageMissing
+        The turn has not been planned.
+    """
+    if not store.has_table(turn, "decisions"):
+        raise StageMissing(f"turn {turn} has no decisions yet. Run: rapport plan with the programme's folder")
+    row = _row_of(store.read_table(turn, "decisions"), customer_id, turn)
+    decisions, states, scores, catalogue = (
+        store.read_table(turn, n) for n in ("decisions", "states", "scores", "catalogue")
+    )
+    record = decisions.slice(row, 1)
+    terms = terms_from(store.read_json(store.turn_folder(turn) / "terms.json"), catalogue)
+    held_out = np.array([record["arm"][0].as_py() == "holdout"])
+    rows = decision_rows(states.slice(row, 1), scores.slice(row, 1), turn, held_out)
+    again = decide(rows, *terms)
+    score = {n: scores[n][row].as_py() for n in scores.column_names if not pa.types.is_list(scores[n].type)}
+    return {
+        "turn": turn,
+        "customer_id": customer_id,
+        "state": states.slice(row, 1).to_pylist()[0],
+        "value": score,
+        "decision": record.to_pylist()[0],
+        "reasons": {r: REASON_MEANINGS[CustomerReason(r)] for r in record["reasons"][0].as_py()},
+        "portfolio": _portfolio(record.to_pylist()[0], catalogue),
+        "alternatives": _alternatives(rows, record, catalogue, terms, alternatives),
+        "excluded": _excluded(scores["excluded"][row].as_py(), program.rules),
+        "same_when_decided_alone": again.equals(record),
+    }
+
+
+def _row_of(decisions: pa.Table, customer_id: str, turn: str) -> int:
+    row: int = pc.index(decisions["customer_id"], customer_id).as_py()
+    if row < 0:
+        near = nearest(customer_id, decisions["customer_id"].to_pylist())
+        raise UnknownCustomer(
+            f"customer {customer_id!r} is not in turn {turn}, which has {len(decisions):,} customers.{near} "
+            "Ids are those of the sources."
+        )
+    return row
+
+
+def _portfolio(decision: dict[str, Any], catalogue: pa.Table) -> list[dict[str, Any]]:
+    names = dict(zip(catalogue["offer_id"].to_pylist(), catalogue["name"].to_pylist(), strict=True))
+    return [
+        {
+            "offer_id": offer,
+            "name": names[offer],
+            "kind": decision["offer_kinds"][i],
+            "base_probability": decision["offer_base_probabilities"][i],
+            "response_probability": decision["offer_response_probabilities"][i],
+            "contribution_micros": decision["offer_contributions_micros"][i],
+            "giveaway_micros": decision["offer_giveaways_micros"][i],
+            "choice_probability": decision["offer_choice_probabilities"][i],
+        }
+        for i, offer in enumerate(decision["offer_ids"])
+    ]
+
+
+def _alternatives(
+    rows: pa.Table, record: pa.Table, catalogue: pa.Table, terms: tuple[Any, ...], most: int
+) -> list[dict[str, Any]]:
+    """Return the most valuable offers that are not in the portfolio, each alone and seen."""
+    prepared, models, policy, _ = terms
+    appraisal = appraise_table(rows, prepared, models, policy)
+    value, shut = appraisal.offer_micros[0], appraisal.rows.excluded[0] != 0
+    taken = np.isin(np.array(prepared.offer_ids), record["offer_ids"][0].as_py())
+    order = [i for i in np.lexsort((np.arange(len(value)), -value)) if not taken[i] and not shut[i]][:most]
+    base = appraisal.rows.base_probability[0]
+    response = with_offer_probability(base, models.odds_ratio)
+    highest = break_even_base_rate(prepared.margin_share, prepared.depth)
+    return [
+        {
+            "offer_id": prepared.offer_ids[i],
+            "name": catalogue["name"][int(i)].as_py(),
+            "base_probability": float(base[i]),
+            "response_probability_if_seen": float(response[i]),
+            "value_if_seen_micros": int(value[i]),
+            "pays_below_base_probability": float(highest[i]),
+            "reason": str(OfferReason.LESS_VALUE if value[i] > 0 else OfferReason.DOES_NOT_PAY),
+        }
+        for i in order
+    ]
+
+
+def _excluded(codes: list[int], rules: tuple[Rule, ...]) -> list[dict[str, Any]]:
+    """Return how many offers each rule set aside, and why."""
+    found = []
+    for number, rule in enumerate(rules, start=1):
+        count = codes.count(number)
+        if count:
+            found.append({"rule": rule.name, "reason": str(_KINDS[rule.kind]), "offers": count, "why": rule.why})
+    return found

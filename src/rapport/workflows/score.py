@@ -1,0 +1,206 @@
+"""Stage `score`: value, tier and relevance of each customer, and which offers a rule excludes for whom.
+
+Why it exists: brings states, catalogue and models together into the one row a customer that the decision reads.
+Nothing is chosen here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from rapport.core.money import to_micros
+from rapport.core.tables import CATALOGUE, SCORES
+from rapport.differentiate.lifetime import LifetimeModel, fit_lifetime
+from rapport.differentiate.offers_sql import item_products_sql
+from rapport.differentiate.relevance import fit_relevance, predict_relevance
+from rapport.differentiate.relevance_history import (
+    PurchaseHistory,
+    bought_pairs,
+    day_number,
+    history_from_arrow,
+)
+from rapport.differentiate.relevance_record import RelevanceModel, RelevanceSettings
+from rapport.differentiate.relevance_sql import ALL_KEYS, relevance_purchases_sql, relevance_trips_sql
+from rapport.differentiate.spend import SpendModel, fit_spend
+from rapport.differentiate.tiers import assign_tiers
+from rapport.differentiate.value import CustomerValues, ValueTerms, value_customers
+from rapport.differentiate.value import PurchaseHistory as ValueHistory
+from rapport.program.model import Program
+from rapport.program.rules import check_rule
+from rapport.workflows.ports import Engine
+
+
+@dataclass(frozen=True)
+class ValueModels:
+    """What was fitted to say what customers are worth."""
+
+    lifetime: LifetimeModel
+    spend: SpendModel
+
+
+def fit_values(states: pa.Table, program: Program) -> tuple[ValueModels, CustomerValues, NDArray[np.str_]]:
+    """Return the value models, the value of each customer, and their tier, from the states of a day."""
+    bought = states["purchase_days"].to_numpy() > 0
+    days = states["purchase_days"].to_numpy()
+    frequency, recency, age = (states[c].to_numpy() for c in ("frequency", "recency_days", "age_days"))
+    mean = np.where(bought, states["margin_micros"].to_numpy() / np.maximum(days, 1), 0.0)
+    models = ValueModels(
+        lifetime=fit_lifetime(frequency[bought], recency[bought], age[bought], time_unit="day"),
+        spend=fit_spend(days[bought], mean[bought]),
+    )
+    cost = program.cost_to_serve
+    terms = ValueTerms(
+        horizon_days=program.horizon_days,
+        yearly_discount=program.discount_rate,
+        cost_to_serve_micros=None if cost is None else to_micros(cost.per_purchase_day),
+    )
+    history = ValueHistory(frequency, recency, age, mean, averaged_days=days, bought=bought)
+    values = value_customers(history, models.lifetime, models.spend, terms)
+    tiers = assign_tiers(
+        values.expected_contribution_micros,
+        states["customer_key"].to_numpy(),
+        program.tiers.top_share,
+        program.tiers.bottom_share,
+    )
+    return models, values, tiers
+
+
+def read_history(
+    engine: Engine, customer_keys: NDArray[np.int64], catalogue: pa.Table, as_of: date
+) -> PurchaseHistory:
+    """Return the purchases of the catalogue's items before a day, as the relevance model reads them."""
+    engine.register_arrow("offers", catalogue.select(["offer_index", "item"]))
+    engine.execute(f"CREATE OR REPLACE TABLE item_products AS {item_products_sql()}")
+    bound = {"as_of": as_of, **ALL_KEYS}
+    purchases = engine.query(relevance_purchases_sql(), bound)
+    trips = engine.query(relevance_trips_sql(), bound)
+    return history_from_arrow(customer_keys, len(catalogue), purchases, trips)
+
+
+def fit_for_offers(history: PurchaseHistory, program: Program, as_of: date) -> RelevanceModel:
+    """Return the relevance model for windows as long as an offer is valid."""
+    settings = RelevanceSettings(window_days=program.offers.validity_days)
+    return fit_relevance(history, day_number(as_of), settings)
+
+
+def diagnostics_of(model: RelevanceModel) -> dict[str, dict[str, Any]]:
+    """Return the quality of the two models on held-out households as plain values; None for what is not a number."""
+    return {
+        kind: {k: (None if isinstance(v, float) and np.isnan(v) else v) for k, v in asdict(part.diagnostics).items()}
+        for kind, part in (("repeat", model.repeat), ("explore", model.explore))
+    }
+
+
+def over_validity(probability: NDArray[np.float64], catalogue: pa.Table, window_days: int) -> NDArray[np.float64]:
+    """Return probabilities over each offer's own validity, where it differs from the model's window.
+
+    A constant chance per day turns the probability over one length into that over another.
+    """
+    valid = catalogue["valid_days"].to_numpy() / window_days
+    if (valid == 1.0).all():
+        return probability
+    return -np.expm1(np.log1p(-probability) * valid)
+
+
+def exclusions(engine: Engine, states: pa.Table, catalogue: pa.Table, program: Program) -> NDArray[np.int8]:
+    """Return, for each customer and offer, 0 or the number (from 1) of the first rule that sets it aside.
+
+    Raises
+    ------
+    RuleRefused
+        A condition holds something that rules may not.
+    """
+    out = np.zeros((len(states), len(catalogue)), dtype=np.int8)
+    engine.register_arrow("rule_states", states)
+    engine.register_arrow("rule_offers", catalogue)
+    for number, rule in enumerate(program.rules, start=1):
+        offers = check_rule(rule.offers, CATALOGUE.names, f"rules.{rule.name}.offers")
+        customers = check_rule(rule.customers, states.column_names, f"rules.{rule.name}.customers")
+        hit_offers = _holds(engine, offers, "rule_offers", "offer_index")
+        hit_customers = _holds(engine, customers, "rule_states", "customer_key")
+        both = hit_customers[:, None] & hit_offers[None, :] & (out == 0)
+        out[both] = number
+    return out
+
+
+def _holds(engine: Engine, condition: str, table: str, order: str) -> NDArray[np.bool_]:
+    found = engine.query(f"SELECT coalesce({condition}, false) AS holds FROM {table} ORDER BY {order}")
+    return found["holds"].combine_chunks().to_numpy(zero_copy_only=False).astype(np.bool_)
+
+
+def reachable(states: pa.Table, program: Program) -> NDArray[np.bool_]:
+    """Return which channels can reach each customer, shape (n, channels): those whose needed trait is there."""
+    out = np.ones((len(states), len(program.channels)), dtype=np.bool_)
+    for c, channel in enumerate(program.channels):
+        if channel.needs is not None:
+            out[:, c] = states[channel.needs].is_valid().to_numpy(zero_copy_only=False)
+    return out
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Everything the score table is put together from; arrays in the order of the states."""
+
+    values: CustomerValues
+    tiers: NDArray[np.str_]
+    contacts: NDArray[np.int64]
+    reachable: NDArray[np.bool_]
+    base_probability: NDArray[np.float64]
+    bought_before: NDArray[np.bool_]
+    excluded: NDArray[np.int8]
+
+
+def score_table(states: pa.Table, scored: Scored) -> pa.Table:
+    """Return the scores with the schema `core.tables.SCORES`, in the order of the states."""
+    values = scored.values
+    columns = {
+        "customer_key": states["customer_key"],
+        "customer_id": states["customer_id"],
+        "tier": pa.array(scored.tiers.tolist(), pa.string()),
+        "value_status": pa.array([str(values.status)] * len(states), pa.string()),
+        "alive_probability": pa.array(values.alive_probability),
+        "expected_purchases": pa.array(values.expected_purchases),
+        "actual_value_micros": pa.array(values.expected_contribution_micros),
+        "actual_value_low_micros": pa.array(values.low_micros),
+        "actual_value_high_micros": pa.array(values.high_micros),
+        "below_zero": pa.array(values.below_zero),
+        "contacts_in_period": pa.array(scored.contacts),
+        "reachable": _lists(scored.reachable, "reachable"),
+        "base_probability": _lists(scored.base_probability.astype(np.float32), "base_probability"),
+        "bought_before": _lists(scored.bought_before, "bought_before"),
+        "excluded": _lists(scored.excluded, "excluded"),
+    }
+    return pa.Table.from_arrays([columns[f.name] for f in SCORES], schema=SCORES)
+
+
+def _lists(matrix: NDArray[np.generic], name: str) -> pa.Array:
+    offsets = pa.array((np.arange(len(matrix) + 1) * matrix.shape[1]).astype(np.int32))
+    return pa.ListArray.from_arrays(offsets, pa.array(matrix.reshape(-1)), type=SCORES.field(name).type)
+
+
+def relevance_for(
+    engine: Engine, states: pa.Table, catalogue: pa.Table, program: Program, as_of: date
+) -> tuple[RelevanceModel, NDArray[np.float64], PurchaseHistory]:
+    """Return the fitted relevance model, the base probabilities over each offer's validity, and the history."""
+    history = read_history(engine, states["customer_key"].to_numpy(), catalogue, as_of)
+    model = fit_for_offers(history, program, as_of)
+    probability = over_validity(predict_relevance(model, history), catalogue, program.offers.validity_days)
+    return model, probability, history
+
+
+__all__ = [
+    "Scored",
+    "ValueModels",
+    "bought_pairs",
+    "exclusions",
+    "fit_values",
+    "reachable",
+    "relevance_for",
+    "score_table",
+]

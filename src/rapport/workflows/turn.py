@@ -1,0 +1,346 @@
+"""One turn, stage by stage, each written whole before the next begins.
+
+Why it exists: a turn can be killed at any moment and carried on at the stage it was in, and ends in the same
+bytes. A stage is done once it stands in turn.json, which is written after the stage's tables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from rapport.core.errors import SourceEmpty, StageMissing, TurnConflict
+from rapport.differentiate.relevance_history import bought_pairs
+from rapport.differentiate.relevance_record import relevance_to_json
+from rapport.differentiate.tiers import summarise_tiers
+from rapport.program.model import Program
+from rapport.workflows.compose import compose_turn
+from rapport.workflows.load import LoadSummary, fingerprint, load_program
+from rapport.workflows.offers import make_catalogue
+from rapport.workflows.plan import decision_rows, hold_out, plan_counts, plan_turn, terms_record
+from rapport.workflows.read_out import Window, measure_baseline, read_out
+from rapport.workflows.score import (
+    Scored,
+    diagnostics_of,
+    exclusions,
+    fit_values,
+    reachable,
+    relevance_for,
+    score_table,
+)
+from rapport.workflows.send import send_turn
+from rapport.workflows.state import build_states, make_purchases, open_tables
+from rapport.workflows.state_ports import Tools
+
+STAGES = ("load", "state", "score", "plan", "compose", "send", "readout")
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Which turn of which programme: its name is the ISO week of the day of the decision."""
+
+    program: Program
+    base: Path
+    name: str
+    as_of: date
+    loaded: Path
+    program_digest: str
+    sources_digest: str
+
+
+def turn_name(as_of: date) -> str:
+    """Return the ISO week of a day, such as ``2017-W42``; other days of the week are told apart by their number."""
+    year, week, day = as_of.isocalendar()
+    return f"{year}-W{week:02d}" + ("" if day == 1 else f"-{day}")
+
+
+def begin_turn(program: Program, base: Path, tools: Tools, as_of: date | None) -> Turn:
+    """Load the sources, if that has not been done for these bytes, and open or reopen the turn of a day.
+
+    Parameters
+    ----------
+    as_of : date, optional
+        Day of the decision; by default the day after the last transaction.
+
+    Raises
+    ------
+    TurnConflict
+        The turn has begun under another programme or other data.
+    """
+    loaded, digest = load_sources(program, base, tools)
+    with tools.make_engine() as engine:
+        open_tables(engine, loaded)
+        last = engine.query("SELECT max(day) AS last, min(day) AS first FROM transactions").to_pylist()[0]
+    day = as_of or last["last"] + timedelta(days=1)
+    if day <= last["first"]:
+        raise SourceEmpty(
+            f"--as-of is {day}; the first transaction is on {last['first']}, so nothing is known before that day. "
+            f"Choose a day up to {last['last'] + timedelta(days=1)}."
+        )
+    turn = Turn(program, base, turn_name(day), day, loaded, program_digest(program, base), digest)
+    _refuse_conflict(turn, tools)
+    return turn
+
+
+def load_sources(program: Program, base: Path, tools: Tools) -> tuple[Path, str]:
+    """Load the sources, if that has not been done for these bytes; return the folder and the digest."""
+    digest = fingerprint(program, base, tools.digest)
+    loaded = tools.store.loaded_folder(digest)
+    if not (loaded / "summary.json").is_file():
+        with tools.store.folder_when_whole(loaded) as part, tools.make_engine() as engine:
+            summary = load_program(program, base, engine, part, tools.progress)
+            tools.store.write_json(part / "summary.json", summary_record(summary))
+    return loaded, digest
+
+
+def read_audit(loaded: Path, tools: Tools) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the audit's fields and the load's summary as plain values."""
+    fields: list[dict[str, Any]] = pq.read_table(loaded / "audit.parquet").to_pylist()
+    return fields, tools.store.read_json(loaded / "summary.json")
+
+
+def summary_record(summary: LoadSummary) -> dict[str, Any]:
+    """Return what a load did as plain values."""
+    record = asdict(summary)
+    record |= {"first_day": summary.first_day.isoformat(), "last_day": summary.last_day.isoformat()}
+    return record | {"reasons": summary.reasons()}
+
+
+def reopen_turn(program: Program, base: Path, tools: Tools, name: str | None) -> Turn:
+    """Return a turn that has begun, by name or the latest."""
+    name = tools.store.require_turn(name)
+    record = turn_record(tools, name)
+    if record is None:
+        raise StageMissing(f"turn {name} was never begun in full. Run: rapport turn {base}")
+    return begin_turn(program, base, tools, date.fromisoformat(record["as_of"]))
+
+
+def turn_record(tools: Tools, name: str) -> dict[str, Any] | None:
+    """Return turn.json of a turn, None where it has none."""
+    record: dict[str, Any] | None = tools.store.read_json(tools.store.turn_folder(name) / "turn.json")
+    return record
+
+
+def program_digest(program: Program, base: Path) -> str:
+    """Return a digest of every setting, the offers' file and the programme's own templates."""
+    digest = hashlib.blake2b(program.model_dump_json().encode(), digest_size=16)
+    files = [base / program.offers.file] if program.offers.file else []
+    for path in [*files, *sorted((base / "templates").glob("*.j2"))]:
+        if path.is_file():
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _refuse_conflict(turn: Turn, tools: Tools) -> None:
+    """Once a turn is sent, later data and a changed programme are for the read-out and the next turn."""
+    record = turn_record(tools, turn.name)
+    if record is None or "send" in record["stages"]:
+        return
+    for key, what in (("program_digest", "program.toml"), ("sources_digest", "the data")):
+        if record[key] != getattr(turn, key):
+            raise TurnConflict(
+                f"turn {turn.name}: {what} changed since it began; a turn is decided under one programme on one "
+                f"state of the data. Undo the change, choose another --as-of, or discard what was not sent: --restart"
+            )
+
+
+def restart_turn(name: str, tools: Tools) -> None:
+    """Discard the files of a turn of which nothing was sent.
+
+    Raises
+    ------
+    TurnConflict
+        The turn has been sent, or sending has begun.
+    """
+    record = turn_record(tools, name)
+    if record is not None and ("send" in record["stages"] or (tools.store.turn_folder(name) / "outbox").exists()):
+        raise TurnConflict(f"turn {name} has been sent; what was said cannot be unsaid. Plan another turn.")
+    tools.store.discard_turn(name)
+
+
+def run_stages(turn: Turn, tools: Tools, stages: Sequence[str] = STAGES) -> dict[str, Any]:
+    """Do the stages that are not done yet, in order, and return the turn's record.
+
+    Raises
+    ------
+    StageMissing
+        A stage asked for comes after one that is neither done nor asked for.
+    """
+    record = turn_record(tools, turn.name) or _new_record(turn, tools)
+    for number, stage in enumerate(STAGES):
+        if stage not in stages or _is_done(stage, record, turn):
+            continue
+        lacking = [s for s in STAGES[:number] if s not in record["stages"]]
+        if lacking:
+            raise StageMissing(
+                f"turn {turn.name}: stage {stage} needs {lacking[0]} first. Run: rapport {lacking[0]} {turn.base}"
+            )
+        tools.progress.start(stage, None)
+        began = time.perf_counter()
+        counts = _STAGE[stage](turn, tools)
+        seconds = round(time.perf_counter() - began, 3)
+        record["stages"][stage] = {"seconds": seconds, "counts": counts, "sources_digest": turn.sources_digest}
+        tools.store.write_json(tools.store.turn_folder(turn.name) / "turn.json", record)
+        tools.progress.finish()
+    return record
+
+
+def _is_done(stage: str, record: dict[str, Any], turn: Turn) -> bool:
+    done = record["stages"].get(stage)
+    if done is None:
+        return False
+    # Outcomes arrive after a turn is sent: the read-out follows the data, all else stands.
+    return stage != "readout" or done["sources_digest"] == turn.sources_digest
+
+
+def _new_record(turn: Turn, tools: Tools) -> dict[str, Any]:
+    return {
+        "turn": turn.name,
+        "as_of": turn.as_of.isoformat(),
+        "program": turn.program.name,
+        "currency": turn.program.currency,
+        "program_digest": turn.program_digest,
+        "sources_digest": turn.sources_digest,
+        "seed": turn.program.policy.salt,
+        "versions": tools.versions(),
+        "stages": {},
+    }
+
+
+def _load(turn: Turn, tools: Tools) -> dict[str, Any]:
+    tools.store.write_table(turn.name, "customers", pq.read_table(turn.loaded / "customers.parquet"))
+    summary: dict[str, Any] = tools.store.read_json(turn.loaded / "summary.json")
+    return summary
+
+
+def _state(turn: Turn, tools: Tools) -> dict[str, Any]:
+    with tools.make_engine() as engine:
+        open_tables(engine, turn.loaded)
+        make_purchases(engine, turn.program, turn.as_of)
+        states = build_states(engine, turn.as_of)
+    tools.store.write_table(turn.name, "states", states)
+    return {"customers": len(states), "with_purchase": int((states["purchase_days"].to_numpy() > 0).sum())}
+
+
+def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
+    store, program = tools.store, turn.program
+    states = store.read_table(turn.name, "states")
+    models, values, tiers = fit_values(states, program)
+    with tools.make_engine() as engine:
+        open_tables(engine, turn.loaded)
+        make_purchases(engine, program, turn.as_of)
+        catalogue = make_catalogue(engine, program, turn.base, turn.as_of)
+        excluded = exclusions(engine, states, catalogue, program)
+        if store.read_json(store.state / "baseline.json") is None:
+            store.write_json(
+                store.state / "baseline.json", measure_baseline(engine, program, tiers, turn.name, turn.as_of)
+            )
+        relevance, probability, history = relevance_for(engine, states, catalogue, program, turn.as_of)
+    scored = Scored(
+        values=values,
+        tiers=tiers,
+        contacts=_contacts(turn, tools, states),
+        reachable=reachable(states, program),
+        base_probability=probability,
+        bought_before=bought_pairs(history),
+        excluded=excluded,
+    )
+    learned = relevance_to_json(relevance)
+    version = f"relevance-{hashlib.blake2b(learned.encode(), digest_size=6).hexdigest()}"
+    store.write_text(store.state / "models" / f"{version}.json", learned)
+    store.write_json(store.state / "models" / f"{models.lifetime.version}.json", models.lifetime.to_record())
+    store.write_json(store.state / "models" / f"{models.spend.version}.json", models.spend.to_record())
+    store.write_table(turn.name, "catalogue", catalogue)
+    store.write_table(turn.name, "scores", score_table(states, scored))
+    return {
+        "offers": len(catalogue),
+        "lifetime": {"version": models.lifetime.version, "status": str(models.lifetime.status)},
+        "spend": {"version": models.spend.version, "status": str(models.spend.status)},
+        "relevance": {"version": version, "diagnostics": diagnostics_of(relevance)},
+        "tiers": {
+            t.tier: {"customers": t.customers, "contribution_micros": t.contribution_micros}
+            for t in summarise_tiers(values.expected_contribution_micros, tiers)
+        },
+    }
+
+
+def _contacts(turn: Turn, tools: Tools, states: pa.Table) -> NDArray[np.int64]:
+    """Return how often each customer was contacted within the policy's period before this turn."""
+    first = turn.as_of - timedelta(days=turn.program.policy.period_days)
+    told = tools.memory.contacts(first, turn.as_of)
+    return np.array([told.get(k, 0) for k in states["customer_key"].to_pylist()], dtype=np.int64)
+
+
+def _plan(turn: Turn, tools: Tools) -> dict[str, Any]:
+    store = tools.store
+    states, scores, catalogue = (store.read_table(turn.name, n) for n in ("states", "scores", "catalogue"))
+    holdout = hold_out(states, turn.program, tools.memory.held_out())
+    households = states["household_key"].to_numpy()[holdout]
+    tools.memory.hold_out(np.unique(households).tolist(), turn.name)
+    rows = decision_rows(states, scores, turn.name, holdout)
+    plan = plan_turn(rows, catalogue, turn.program, turn.name, _model_version(turn, tools))
+    store.write_json(store.turn_folder(turn.name) / "terms.json", terms_record(plan))
+    store.write_table(turn.name, "decisions", plan.decisions)
+    return plan_counts(plan, turn.as_of)
+
+
+def _model_version(turn: Turn, tools: Tools) -> str:
+    record = turn_record(tools, turn.name) or {}
+    version: str = record["stages"]["score"]["counts"]["relevance"]["version"]
+    return version
+
+
+def _compose(turn: Turn, tools: Tools) -> dict[str, Any]:
+    store = tools.store
+    decisions, catalogue, states = (store.read_table(turn.name, n) for n in ("decisions", "catalogue", "states"))
+    messages = compose_turn(decisions, catalogue, states, turn.program, tools.templates(turn.base / "templates"))
+    store.write_table(turn.name, "messages", messages)
+    return {"messages": len(messages)}
+
+
+def _send(turn: Turn, tools: Tools) -> dict[str, Any]:
+    store = tools.store
+    messages, decisions = (store.read_table(turn.name, n) for n in ("messages", "decisions"))
+    folder = store.turn_folder(turn.name) / "outbox"
+    touches = send_turn(messages, decisions, tools.channel, tools.memory, folder)
+    store.write_table(turn.name, "touches", touches)
+    return {"touches": dict(sorted(Counter(touches["status"].to_pylist()).items()))}
+
+
+def _readout(turn: Turn, tools: Tools) -> dict[str, Any]:
+    store = tools.store
+    decisions, catalogue = (store.read_table(turn.name, n) for n in ("decisions", "catalogue"))
+    first = decisions["as_of"][0].as_py() if len(decisions) else turn.as_of
+    stop = first + timedelta(days=turn.program.offers.validity_days)
+    with tools.make_engine() as engine:
+        open_tables(engine, turn.loaded)
+        make_purchases(engine, turn.program, stop)
+        last = engine.query("SELECT max(day) AS day FROM transactions")["day"][0].as_py()
+        window = Window(first, stop, min(stop, last + timedelta(days=1)))
+        readout = read_out(engine, decisions, catalogue, turn.program, window)
+    store.write_table(turn.name, "readout", readout)
+    report = tools.report(turn.program, store, turn.name, turn.loaded)
+    store.write_text(store.turn_folder(turn.name) / "report.html", report)
+    return {"rows": len(readout), "window_closed": window.closed, "observed_days": (window.data_stop - first).days}
+
+
+_STAGE: dict[str, Callable[[Turn, Tools], dict[str, Any]]] = {
+    "load": _load,
+    "state": _state,
+    "score": _score,
+    "plan": _plan,
+    "compose": _compose,
+    "send": _send,
+    "readout": _readout,
+}

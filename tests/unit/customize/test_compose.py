@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from compose_cases import OWN, SENDER, catalogue, decision, decisions, templates
+
+from rapport.core.errors import OfferInvalid, ProgramInvalid
+from rapport.customize.compose import ComposedMessage, TemplateSet, compose_messages, touch_id
+
+OFFERS = catalogue("COFFEE", "YOGURT", "FROZEN PIZZA")
+
+
+def one(
+    row: dict[str, object] | None = None,
+    traits: pa.Table | None = None,
+    with_templates: TemplateSet = OWN,
+    offers: pa.Table = OFFERS,
+) -> ComposedMessage:
+    (message,) = compose_messages(decisions(row or decision()), offers, traits, with_templates, SENDER)
+    return message
+
+
+def test_the_offer_with_the_highest_expected_contribution_comes_first() -> None:
+    message = one()
+    assert message.subject == "Yogurt: 20% off, and 2 more offers for you"
+    assert message.text.index("Yogurt") < message.text.index("Coffee") < message.text.index("Frozen pizza")
+
+
+def test_repeat_and_explore_offers_stand_under_their_own_words() -> None:
+    text = one().text
+    assert text.index("Yours again") < text.index("Coffee") < text.index("Something new for you")
+    assert text.index("Something new for you") < text.index("Frozen pizza")
+
+
+def test_an_offer_of_another_kind_is_claimed_neither_known_nor_new() -> None:
+    text = one(decision(offer_kinds=["segment", "segment", "segment"])).text
+    assert "Also for you" in text
+    assert "Yours again" not in text
+    assert "new for you" not in text
+
+
+def test_the_last_valid_day_counts_the_first_one() -> None:
+    # 1 December and 28 days, the first counted: the last is 28 December.
+    assert "Valid until 28 December 2017" in one().text
+
+
+def test_silence_has_no_message_and_the_held_out_are_composed_but_not_to_be_delivered() -> None:
+    rows = decisions(decision(1, channel="silence"), decision(2, deliver=False), decision(3))
+    found = compose_messages(rows, OFFERS, None, OWN, SENDER)
+    assert [(m.customer_id, m.deliver) for m in found] == [("c2", False), ("c3", True)]
+
+
+def test_a_name_is_greeted_and_a_missing_one_is_not() -> None:
+    traits = pa.table({"customer_key": [1, 2], "first_name": ["Ada", None]})
+    rows = decisions(decision(1), decision(2), decision(3))
+    texts = [m.text.splitlines()[0] for m in compose_messages(rows, OFFERS, traits, OWN, SENDER)]
+    assert texts == ["Dear Ada,", "Dear customer,", "Dear customer,"]
+
+
+def test_a_template_that_greets_by_a_missing_name_says_customer() -> None:
+    mine = templates(text="Dear {{ traits.first_name }},\nDear {{ traits.nickname }},\n{{ traits.city }}\n")
+    assert one(with_templates=mine).text == "Dear customer,\nDear customer,\n"
+
+
+def test_a_template_can_ask_whether_a_name_is_known() -> None:
+    mine = templates(text="{% if traits.first_name %}Hello {{ traits.first_name }}{% else %}Hello{% endif %}")
+    assert one(with_templates=mine).text == "Hello\n"
+
+
+def test_a_line_break_in_a_name_cannot_add_a_header() -> None:
+    traits = pa.table({"customer_key": [1], "first_name": ["Ada\r\nBcc: x"]})
+    mine = templates(subject="For {{ traits.first_name }}\n")
+    assert one(traits=traits, with_templates=mine).subject == "For Ada Bcc: x"
+
+
+def test_html_escapes_what_the_data_hold_and_text_does_not() -> None:
+    message = one(offers=catalogue("Mac & <b>cheese</b>", "A", "B"))
+    assert "Mac &amp; &lt;b&gt;cheese&lt;/b&gt;" in message.html
+    assert "<b>cheese" not in message.html
+    assert "Mac & <b>cheese</b>" in message.text
+
+
+def test_the_html_mail_has_no_script_and_fetches_nothing() -> None:
+    html = one().html
+    assert not re.search(r"<script|<img|<link|https?:|src=|href=|url\(", html)
+    assert "max-width:600px" in html
+
+
+def test_the_footer_says_why_and_how_to_stop_and_claims_only_the_level_of_the_decision() -> None:
+    individual, mass = one(), one(decision(level="mass"))
+    assert "chosen for your household from what it has bought" in individual.text
+    assert "The same offers go to many of our customers." in mass.text
+    assert "household" not in mass.text
+    for part in (individual.text, individual.html):
+        assert "To stop these messages" in part
+
+
+def test_a_print_row_holds_the_decided_attributes_and_empty_slots() -> None:
+    row = decision(channel="paper", offer_ids=["o0", "o2"], offer_kinds=["repeat", "explore"])
+    row["offer_contributions_micros"] = [5, 9]
+    message = one(row)
+    assert (message.subject, message.html, message.text) == ("", "", "")
+    assert message.row == {
+        "touch_id": "2017-W48-paper-0000000000000001",
+        "customer_id": "c1",
+        "tier": "A",
+        "greeting": "Dear customer",
+        "valid_until": "2017-12-28",
+        "offer_1_id": "o2",
+        "offer_1_name": "Frozen pizza",
+        "offer_1_percent": "20",
+        "offer_2_id": "o0",
+        "offer_2_name": "Coffee",
+        "offer_2_percent": "20",
+        "offer_3_id": "",
+        "offer_3_name": "",
+        "offer_3_percent": "",
+    }
+
+
+def test_a_negative_key_is_written_as_unsigned() -> None:
+    # -1 in two's complement is sixteen f.
+    assert touch_id("t1", "mail", -1) == "t1-mail-ffffffffffffffff"
+    assert touch_id("t1", "mail", 255) == "t1-mail-00000000000000ff"
+
+
+@pytest.mark.parametrize(("turn", "channel"), [("../x", "mail"), ("t", "a/b"), ("", "mail"), ("t", "a b")])
+def test_a_turn_or_channel_that_cannot_name_a_file_is_refused(turn: str, channel: str) -> None:
+    with pytest.raises(ProgramInvalid, match="Rename it"):
+        touch_id(turn, channel, 1)
+
+
+def test_messages_are_the_same_alone_and_in_company() -> None:
+    rows = [decision(k) for k in range(1, 6)]
+    together = compose_messages(decisions(*rows), OFFERS, None, OWN, SENDER)
+    assert together == [one(r) for r in rows]
+
+
+def test_an_offer_outside_the_catalogue_is_an_error_that_names_it() -> None:
+    with pytest.raises(OfferInvalid, match="offer o9 is not in the catalogue"):
+        one(decision(offer_ids=["o9"], offer_kinds=["repeat"], offer_contributions_micros=[1]))
+
+
+@pytest.mark.parametrize("ids", [[], ["o0", "o1", "o2", "o0"]])
+def test_a_touch_without_offers_or_with_too_many_is_an_error(ids: list[str]) -> None:
+    row = decision(offer_ids=ids, offer_kinds=["repeat"] * len(ids), offer_contributions_micros=[1] * len(ids))
+    with pytest.raises(OfferInvalid, match="must have 1 to 3"):
+        one(row)
+
+
+def test_a_channel_that_the_programme_lacks_is_an_error() -> None:
+    with pytest.raises(ProgramInvalid, match="'fax' of a decision"):
+        one(decision(channel="fax"))
+
+
+HOSTILE = {
+    "a dunder": "\n{{ sender.__class__.__mro__ }}",
+    "a dunder by key": "\n{{ sender['__class__'] }}",
+    "a huge range": "\n{% for i in range(10**9) %}x{% endfor %}",
+    "a long range": "\n{% for i in range(1000000000) %}x{% endfor %}",
+    "repeated text": "\n{{ 'x' * 1000000000 }}",
+    "a method": "\n{{ sender.format(1) }}",
+    "a wide format": "\n{{ '%1000000000d' % 1 }}",
+    "doubling": "\n{% set a = sender ~ sender %}",
+    "a file": "\n{% include 'x' %}",
+    "a macro": "\n{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    "deep loops": "\n" + "{% for a in offers %}" * 3 + "x" + "{% endfor %}" * 3,
+    "an unknown filter": "\n{{ sender|center(1000000000) }}",
+    "a growing filter": "\n{{ sender|replace('a', 'aaaa') }}",
+    "an unknown value": "\n{{ offrs }}",
+    "an unknown attribute": "\n{{ best.price }}",
+    "no template": "\n{% if %}",
+    "a filter on the wrong value": "\n{{ sender|round }}",
+    "a filter out of its range": "\n{{ 'abc'|truncate(2) }}",
+    "a step of nothing": "\n{% for i in range(1, 5, 0) %}x{% endfor %}",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.parametrize("which", ["html", "text", "subject"])
+def test_a_hostile_template_is_an_error_that_names_template_and_line(which: str, text: str) -> None:
+    place = {"html": "message.html.j2", "text": "message.txt.j2", "subject": "subject.txt.j2"}[which]
+    with pytest.raises(ProgramInvalid, match=rf"^templates/{place}:2: "):
+        one(with_templates=templates(**{which: text}))
+
+
+def test_output_that_grows_without_end_is_stopped() -> None:
+    long = "y" * 50_000
+    mine = templates(text=f"{{% for a in range(100) %}}{{% for b in range(100) %}}{long}{{% endfor %}}{{% endfor %}}")
+    with pytest.raises(ProgramInvalid, match="grew beyond 200,000 characters"):
+        one(with_templates=mine)
+
+
+def test_a_template_that_is_too_long_is_refused() -> None:
+    with pytest.raises(ProgramInvalid, match="at most 64,000"):
+        one(with_templates=templates(text="y" * 64_001))

@@ -1,0 +1,148 @@
+"""The engine as its port promises it, and the locked room for people's queries."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from rapport.core.errors import RuleRefused
+from rapport.engines.duckdb_engine import DuckDBEngine
+from rapport.workflows.ports import EngineFault
+
+TRIPS = pa.table({"customer_id": ["a", "a", "b"], "day": [date(2017, 1, 1), date(2017, 1, 5), date(2017, 1, 9)]})
+AS_OF = date(2017, 1, 5)
+
+
+def test_a_query_binds_its_values() -> None:
+    with DuckDBEngine() as engine:
+        engine.register_arrow("trips", TRIPS)
+        found = engine.query("SELECT day FROM trips WHERE customer_id = $who", {"who": "b"})
+    assert found.to_pylist() == [{"day": date(2017, 1, 9)}]
+
+
+def test_a_stream_sees_files_arrow_tables_and_tables_and_does_not_stand_in_the_way_of_queries(tmp_path: Path) -> None:
+    pq.write_table(TRIPS, tmp_path / "trips.parquet")
+    with DuckDBEngine(threads=2) as engine:
+        engine.register_parquet("trips", tmp_path / "trips.parquet")
+        engine.register_arrow("names", pa.table({"customer_id": ["a"], "name": ["Ann"]}))
+        engine.execute("CREATE TABLE numbers AS SELECT i FROM range(1000) r(i) WHERE i < $n", {"n": 500})
+        reader = engine.stream("SELECT i FROM numbers ORDER BY i", batch_rows=100)
+        first = reader.read_next_batch()
+        assert engine.query("SELECT count(*) AS n FROM trips JOIN names USING (customer_id)").to_pylist() == [
+            {"n": 2}
+        ]
+        rest = list(reader)
+        assert pa.Table.from_batches([first, *rest])["i"].to_pylist() == list(range(500))
+        assert engine.stream("SELECT name FROM names").read_all().to_pylist() == [{"name": "Ann"}]
+
+
+def test_a_name_can_be_registered_anew(tmp_path: Path) -> None:
+    pq.write_table(TRIPS, tmp_path / "trips.parquet")
+    with DuckDBEngine() as engine:
+        for _ in range(2):
+            engine.register_arrow("it", TRIPS)
+            engine.register_parquet("it", tmp_path / "trips.parquet")
+        assert engine.query("SELECT count(*) AS n FROM it").to_pylist() == [{"n": 3}]
+
+
+def test_times_come_in_utc() -> None:
+    with DuckDBEngine() as engine:
+        assert engine.query("SELECT TIMESTAMPTZ '2017-01-01 00:00:00+02' AS at").schema.field("at").type.tz == "UTC"
+
+
+def test_what_the_engine_refuses_is_a_fault_also_in_the_middle_of_a_stream() -> None:
+    with DuckDBEngine() as engine:
+        for act in (engine.query, engine.stream, engine.execute):
+            with pytest.raises(EngineFault, match="nowhere"):
+                act("SELECT * FROM nowhere")
+        bad = "SELECT CASE WHEN i = 5000 THEN error('broken') ELSE '' END AS x FROM range(9000) r(i)"
+        with pytest.raises(EngineFault, match="broken"):
+            engine.stream(bad, batch_rows=100).read_all()
+
+
+def asked(sql: str, tmp_path: Path) -> list[dict[str, object]]:
+    pq.write_table(TRIPS, tmp_path / "trips.parquet")
+    with DuckDBEngine() as engine:
+        engine.register_parquet("trips", tmp_path / "trips.parquet")
+        engine.register_arrow("past", TRIPS)
+        engine.register_arrow("names", pa.table({"customer_id": ["a"]}))
+        return list(engine.ask(sql, AS_OF, ["trips", "past", "names"], "offers.query").to_pylist())
+
+
+def test_a_persons_query_sees_only_the_days_before_the_decision(tmp_path: Path) -> None:
+    assert asked("SELECT day FROM trips ORDER BY day", tmp_path) == [{"day": date(2017, 1, 1)}]
+    assert asked("FROM past SELECT count(*) AS n", tmp_path) == [{"n": 1}]
+    assert asked("SELECT count(*) AS n FROM names", tmp_path) == [{"n": 1}]
+
+
+def test_a_persons_query_may_use_the_day_of_the_decision(tmp_path: Path) -> None:
+    ago = "WITH t AS (FROM trips), u AS (FROM t) SELECT date_diff('day', day, $as_of) AS n FROM u"
+    sql = f"{ago} UNION SELECT 9 ORDER BY n;"
+    assert asked(sql, tmp_path) == [{"n": 4}, {"n": 9}]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1; SELECT 2",
+        "",
+        "COPY trips TO 'out.csv'",
+        "ATTACH 'x.db'",
+        "PRAGMA database_list",
+        "SET threads = 9",
+        "INSTALL httpfs",
+        "EXPLAIN SELECT 1",
+        "INSERT INTO trips SELECT * FROM trips",
+        "CREATE TABLE x AS SELECT 1",
+        "WITH x AS (INSERT INTO trips SELECT * FROM trips) SELECT 1",
+        "SELECT * INTO x FROM trips",
+        "SELECT * FROM read_csv('/etc/hostname')",
+        "SELECT * FROM '/etc/hostname'",
+        "SELECT * FROM 'trips.parquet'",
+        "SELECT * FROM (SELECT * FROM read_text('/etc/hostname'))",
+        "SELECT (SELECT count(*) FROM glob('/*'))",
+        "SELECT * FROM query('SELECT 1')",
+        "SELECT * FROM information_schema.tables",
+        "SELECT * FROM duckdb_settings()",
+        "SELECT * FROM nowhere",
+        "SELECT random()",
+        "SELECT now()",
+        "SELECT current_date",
+        "SELECT * FROM trips USING SAMPLE 1",
+        "SELECT $other",
+        "SELECT ?",
+        "SELECT FROM WHERE",
+        "SELECT 'unclosed",
+    ],
+)
+def test_a_persons_query_that_is_more_than_a_select_is_refused(tmp_path: Path, sql: str) -> None:
+    with pytest.raises(RuleRefused, match=r"^offers\.query: "):
+        asked(sql, tmp_path)
+
+
+def test_a_refusal_of_the_engine_names_what_there_is(tmp_path: Path) -> None:
+    with pytest.raises(RuleRefused) as caught:
+        asked("SELECT dai FROM trips", tmp_path)
+    assert "trips(customer_id, day); past(customer_id, day); names(customer_id)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM sqlite_master, (WITH sqlite_master AS (SELECT 1) SELECT 1)",
+        "WITH a AS (SELECT * FROM sqlite_master), sqlite_master AS (SELECT 1) SELECT * FROM a",
+        "WITH sqlite_master AS (SELECT * FROM sqlite_master) SELECT * FROM sqlite_master",
+    ],
+)
+def test_a_name_given_elsewhere_does_not_open_the_catalogue(tmp_path: Path, sql: str) -> None:
+    with pytest.raises(RuleRefused, match="table that is not there"):
+        asked(sql, tmp_path)
+
+
+def test_a_query_may_refer_to_itself(tmp_path: Path) -> None:
+    sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT sum(i)::INT AS s FROM n"
+    assert asked(sql, tmp_path) == [{"s": 6}]

@@ -1,0 +1,214 @@
+"""Writes the pages of docs/reference and the figures of README from where they are declared; `--check` compares.
+
+Why it exists: a command, setting, reason, error or column is declared in one place, and a figure is measured by one
+command; what is said of them elsewhere is derived, so it cannot fall out of step.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rapport.cli.main import COMMANDS, cli
+from rapport.core import errors
+from rapport.core.reasons import REASON_MEANINGS
+from rapport.core.tables import CATALOGUE, DECISIONS, LOADED, READOUT, SCORES, SOURCE_COLUMNS, STATES, TOUCHES
+from rapport.program.model import Part, Program
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTE = "<!-- Written by tools/docs_in_step.py from the declarations in the code. Do not edit. -->\n"
+
+
+def main() -> int:
+    """Write or check every derived page; return the exit code."""
+    pages = {
+        "docs/reference/commands.md": commands_page(),
+        "docs/reference/settings.md": settings_page(),
+        "docs/reference/errors.md": errors_page(),
+        "docs/reference/reasons.md": reasons_page(),
+        "docs/reference/tables.md": tables_page(),
+        "README.md": with_figures((ROOT / "README.md").read_text(encoding="utf-8")),
+    }
+    stale = [name for name, text in pages.items() if _read(name) != text]
+    if "--check" in sys.argv[1:]:
+        for name in stale:
+            sys.stderr.write(f"{name} is out of step; run: .venv/bin/python tools/docs_in_step.py\n")
+        return 1 if stale else 0
+    for name in stale:
+        path = ROOT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(pages[name], encoding="utf-8")
+        sys.stdout.write(f"wrote {name}\n")
+    return 0
+
+
+def _read(name: str) -> str | None:
+    path = ROOT / name
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def commands_page() -> str:
+    """Return the page of commands: the help of each as it is printed."""
+    parts = ["# Commands\n", NOTE, "What each command prints with `--help`. Exit codes: [errors](errors.md).\n"]
+    group = click.Context(cli, info_name="rapport", max_content_width=100, terminal_width=100)
+    parts.append(f"```text\n{cli.get_help(group)}\n```\n")
+    for name in COMMANDS:
+        command = cli.get_command(group, name)
+        assert command is not None
+        context = click.Context(command, info_name=name, parent=group, max_content_width=100, terminal_width=100)
+        parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
+    return "\n".join(parts)
+
+
+def settings_page() -> str:
+    """Return the page of settings: each part of program.toml with type, default and meaning."""
+    parts = ["# Settings of program.toml\n", NOTE]
+    parts.append("Unknown keys are refused, with the nearest known one. Shares are written as 0.1, never as 10.\n")
+    seen: set[str] = set()
+    for path, model in _parts(Program, ""):
+        if model.__name__ in seen:
+            continue
+        seen.add(model.__name__)
+        about = (model.__doc__ or "").strip().splitlines()[0]
+        parts.append(
+            f"## {path or 'top of the file'}\n\n{about}\n\n| setting | must be | default | meaning |\n|---|---|---|---|"
+        )
+        schema = model.model_json_schema()
+        for name, field in model.model_fields.items():
+            default = field.get_default(call_default_factory=True)
+            shown = "required" if field.is_required() else f"`{_plain(default)}`"
+            kind = _kind(schema["properties"][name], schema.get("$defs", {}))
+            parts.append(f"| `{name}` | {kind} | {shown} | {field.description or ''} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _parts(model: type[Part], path: str) -> Iterator[tuple[str, type[Part]]]:
+    yield path, model
+    for name, field in model.model_fields.items():
+        text = repr(field.annotation)
+        for part in _models(field.annotation):
+            inside = f"{path}.{name}" if path else name
+            yield from _parts(part, f"[[{inside}]]" if text.startswith("tuple") else f"[{inside}]")
+
+
+def _models(annotation: Any) -> Iterator[type[Part]]:
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _models(inner)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Part):
+        return "see below"
+    return json.dumps(value) if not isinstance(value, tuple) else json.dumps(list(value))
+
+
+def _kind(schema: dict[str, Any], defs: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        schema = defs[schema["$ref"].rsplit("/", 1)[1]]
+    if "anyOf" in schema:
+        return " or ".join(_kind(s, defs) for s in schema["anyOf"] if s.get("type") != "null")
+    if "enum" in schema:
+        return "one of " + ", ".join(f"`{v}`" for v in schema["enum"])
+    if schema.get("type") == "array":
+        return "list of " + _kind(schema.get("items", {"type": "text"}), defs)
+    words = {"object": "table", "integer": "whole number", "string": "text"}
+    kind: str = words.get(schema.get("type", ""), schema.get("type", "text"))
+    bounds = {"minimum": ">= {}", "exclusiveMinimum": "> {}", "maximum": "<= {}", "exclusiveMaximum": "< {}"}
+    told = [form.format(f"{schema[k]:g}") for k, form in bounds.items() if k in schema]
+    return kind + (f", {' and '.join(told)}" if told else "")
+
+
+def errors_page() -> str:
+    """Return the page of errors: exit code and meaning of each leaf."""
+    rows = ["# Errors and exit codes\n", NOTE]
+    rows.append("Errors go to stderr, one message for each: what is wrong, the value, what is allowed, what to do.\n")
+    rows.append(
+        "| exit code | error | when |\n|---|---|---|\n| 0 | | success |\n| 2 | | wrong usage of the command line |"
+    )
+    rows.append("| 130 | | interrupted; what was finished is kept |")
+    rows += [
+        f"| {leaf.exit_code} | `{leaf.__name__}` | {(leaf.__doc__ or '').strip().splitlines()[0]} |"
+        for leaf in _tree(errors.RapportError)
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def _tree(root: type[errors.RapportError]) -> Iterator[type[errors.RapportError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from _tree(child)
+
+
+def reasons_page() -> str:
+    """Return the page of reasons, by what they are about."""
+    rows = ["# Reasons\n", NOTE, "The closed list of why a row, a customer or an offer is where it is.\n"]
+    groups: dict[str, list[str]] = {}
+    for reason, meaning in REASON_MEANINGS.items():
+        groups.setdefault(type(reason).__name__, []).append(f"| `{reason.value}` | {meaning} |")
+    for name, lines in groups.items():
+        rows += [f"## {name}\n", "| value | meaning |\n|---|---|", *lines, ""]
+    return "\n".join(rows)
+
+
+def tables_page() -> str:
+    """Return the page of tables: what sources can hold, and what each stage writes."""
+    rows = ["# Tables\n", NOTE, "Money is in whole micros (1,000,000 to the unit of the currency).\n"]
+    rows.append("## Columns of sources\n")
+    for kind, columns in SOURCE_COLUMNS.items():
+        rows += [f"### {kind}\n", "| column | kind | required | meaning | unlocks |\n|---|---|---|---|---|"]
+        rows += [
+            f"| `{c.name}` | {c.kind} | {'yes' if c.required else ''} | {c.meaning} | {c.unlocks} |" for c in columns
+        ]
+        rows.append("")
+    written = {"states": STATES, "catalogue": CATALOGUE, "scores": SCORES, "decisions": DECISIONS, "touches": TOUCHES}
+    for name, schema in {**LOADED, **written, "readout": READOUT}.items():
+        rows += [f"## {name}\n", "| column | type |\n|---|---|"]
+        rows += [f"| `{f.name}` | {f.type} |" for f in schema]
+        rows.append("")
+    return "\n".join(rows)
+
+
+_BLOCK = re.compile(r"(<!-- figures:(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def with_figures(text: str) -> str:
+    """Return a text whose blocks of figures are written from docs/benchmarks/NAME.json."""
+    return _BLOCK.sub(lambda m: m[1] + figures(m[2]) + m[3], text)
+
+
+def figures(name: str) -> str:
+    """Return the results of one benchmark file as a table."""
+    found = json.loads((ROOT / "docs" / "benchmarks" / f"{name}.json").read_text(encoding="utf-8"))
+    rows = ["| figure | Rapport | comparator | bar |\n|---|---|---|---|"]
+    for result in found["results"]:
+        bar = "" if result["bar"] is None else f"{result['bar']:g} {'met' if result['meets'] else 'missed'}"
+        against = (
+            "" if result["comparator"] is None else f"{result['comparator']}: {_number(result['comparator_value'])}"
+        )
+        rows.append(f"| {result['label']} | {_with_interval(result)} | {against} | {bar} |")
+    machine = found["machine"]
+    rows.append(f"\nMeasured {found['date']} on {machine['cores']} cores by `{found['command']}`.\n")
+    return "\n".join(rows)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _with_interval(result: dict[str, Any]) -> str:
+    interval = result["interval"]
+    told = f" [{_number(interval[0])}, {_number(interval[1])}]" if interval else ""
+    return f"{_number(result['value'])}{told} {result['unit']}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
