@@ -76,9 +76,8 @@ def settings_page() -> str:
             continue
         seen.add(model.__name__)
         about = (model.__doc__ or "").strip().splitlines()[0]
-        parts.append(
-            f"## {path or 'top of the file'}\n\n{about}\n\n| setting | must be | default | meaning |\n|---|---|---|---|"
-        )
+        parts.append(f"## {path or 'top of the file'}\n\n{about}\n")
+        parts.append("| setting | must be | default | meaning |\n|---|---|---|---|")
         schema = model.model_json_schema()
         for name, field in model.model_fields.items():
             default = field.get_default(call_default_factory=True)

@@ -5,10 +5,14 @@ Why it exists: workflows say what they need; this lends it to them. No marketing
 
 from __future__ import annotations
 
+import os
 import platform
+import subprocess
 from contextlib import AbstractContextManager
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from rapport import __version__
 from rapport.channels.outbox import Outbox, read_templates
@@ -59,3 +63,36 @@ def versions() -> dict[str, str]:
     """Return the versions that a turn was computed with."""
     found = {name: version(name) for name in _NAMED}
     return {"rapport": __version__, "python": platform.python_version()} | found
+
+
+def bench_header(name: str, seed: str, command: str) -> dict[str, Any]:
+    """Return what every file of measured figures says of itself: what, when, from which state, on which machine."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "bench": name,
+        "command": command,
+        "date": date.today().isoformat(),
+        "commit": _commit(),
+        "seed": seed,
+        "machine": {
+            "cores": len(os.sched_getaffinity(0)),
+            "memory_gib": round(memory / 2**30),
+            "python": platform.python_version(),
+            "packages": versions(),
+        },
+    }
+
+
+def _commit() -> str | None:
+    """Return the commit of the source tree, None for an installed package or without git."""
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()

@@ -75,7 +75,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line."""
-    run(lambda: cli(standalone_mode=True))
+    # Not click's standalone mode: it would answer an interrupt with exit code 1.
+    run(lambda: cli(standalone_mode=False))
 
 
 if __name__ == "__main__":

@@ -21,9 +21,10 @@ class StageProgress:
     """Shows each stage with its time; implements `workflows.ports.Progress`."""
 
     def __init__(self) -> None:
-        from rapport.cli.output import say
+        from rapport.cli.output import Interrupts, say
 
         self._say = say
+        self._heed = Interrupts.heed
         self._bar: Any = None
         self._task: Any = None
         self._stack: list[tuple[str, float]] = []
@@ -31,17 +32,20 @@ class StageProgress:
 
     def start(self, stage: str, total: int | None) -> None:
         """Begin a stage."""
+        self._heed()
         self._stack.append((LABELS.get(stage, stage), time.monotonic()))
         if self._watched:
             self._open_bar(self._stack[-1][0], total)
 
     def advance(self, n: int) -> None:
         """Move on by `n` rows."""
+        self._heed()
         if self._bar is not None:
             self._bar.advance(self._task, n)
 
     def finish(self) -> None:
         """End a stage and say how long it took."""
+        self._heed()
         label, began = self._stack.pop()
         if self._bar is not None:
             self._bar.stop()

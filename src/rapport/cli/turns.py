@@ -39,11 +39,12 @@ def run_turn(
 ) -> tuple[dict[str, Any], Path]:
     """Run stages of the turn of a day; return its record and folder."""
     from rapport.wiring import tools_for
-    from rapport.workflows.programs import find_program, read_program
+    from rapport.workflows.programs import check_rules, find_program, read_program
     from rapport.workflows.turn import begin_turn, restart_turn, run_stages, turn_name
 
     path = find_program(program)
     programme = read_program(path)
+    check_rules(programme)
     tools = tools_for(path.parent, StageProgress())
     with tools.store.writing():
         if restart:

@@ -68,7 +68,7 @@ REASON_MEANINGS: dict[StrEnum, str] = {
     RowReason.NEGATIVE_ID: "an id is a negative number",
     RowReason.BAD_DATE: "a date or time cannot be read",
     RowReason.BAD_NUMBER: "an amount cannot be read as a number, or is not finite",
-    RowReason.REPEATED_KEY: "a key that must be unique (declared, or the id of a product, customer, campaign) stands in an earlier row",
+    RowReason.REPEATED_KEY: "a unique key (declared, or a product, customer or campaign id) stands in an earlier row",
     RowReason.UNKNOWN_ITEM: "the product is not in the product source; the line counts, without an item",
     CustomerReason.BEST_VALUE: "the chosen treatment has the highest expected contribution",
     CustomerReason.EXPLORED: "the treatment was drawn by chance, to learn",

@@ -88,43 +88,26 @@ def coverage(lists: NDArray[np.int64], n_items: int) -> float:
     return float(len(np.unique(lists[lists >= 0])) / n_items) if n_items else 0.0
 
 
-def personal_frequency_scores(purchase_days: NDArray[np.int64], buyers: NDArray[np.int64]) -> NDArray[np.float64]:
+def personal_frequency_scores(purchase_days: NDArray[np.int64], popularity: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the comparator *personal frequency*: purchase days, ties and tail by popularity.
 
     Parameters
     ----------
     purchase_days : int64 array, shape (n_customers, n_items)
         Distinct days before ``as_of`` on which the customer bought the item.
-    buyers : int64 array, shape (n_items,)
-        Distinct buyers before ``as_of``.
+    popularity : int64 array, shape (n_items,)
+        Purchase days, or buyers, of all customers before ``as_of``.
 
     Returns
     -------
-    float64 array, shape (n_customers, n_items): purchase_days + buyers / (1 + most buyers).
+    float64 array, shape (n_customers, n_items): purchase_days + popularity / (1 + the highest).
     """
-    return purchase_days + buyers / (1.0 + buyers.max(initial=0))
+    return purchase_days + popularity / (1.0 + popularity.max(initial=0))
 
 
-def popularity_scores(buyers: NDArray[np.int64], n_customers: int) -> NDArray[np.float64]:
+def popularity_scores(popularity: NDArray[np.int64], n_customers: int) -> NDArray[np.float64]:
     """Return the comparator *popularity*: the same scores for everyone, shape (n_customers, n_items)."""
-    return np.broadcast_to(buyers.astype(np.float64), (n_customers, len(buyers)))
-
-
-def tier_popularity_scores(bought_before: NDArray[np.bool_], tiers: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the comparator *popularity within tier*: buyers of the item in the customer's tier.
-
-    Parameters
-    ----------
-    bought_before : bool array, shape (n_customers, n_items)
-    tiers : int64 array, shape (n_customers,)
-
-    Returns
-    -------
-    float64 array, shape (n_customers, n_items).
-    """
-    labels, row = np.unique(tiers, return_inverse=True)
-    buyers = np.stack([bought_before[tiers == label].sum(axis=0) for label in labels]).astype(np.float64)
-    return buyers[row]
+    return np.broadcast_to(popularity.astype(np.float64), (n_customers, len(popularity)))
 
 
 def random_scores(keys: NDArray[np.int64], n_items: int, salt: str) -> NDArray[np.float64]:
@@ -183,81 +166,3 @@ def calibration_table(probabilities: Floats, outcomes: NDArray[np.bool_], n_grou
     observed = np.array([float(np.mean(outcomes[g])) for g in groups])
     error = float(np.sum(count * np.abs(predicted - observed)) / count.sum())
     return CalibrationTable(count, predicted, observed, error)
-
-
-@dataclass(frozen=True)
-class PairedInterval:
-    """Two rankings on the same households: difference and ratio of means with bootstrap intervals."""
-
-    mean: float
-    comparator_mean: float
-    difference: float
-    difference_low: float
-    difference_high: float
-    ratio: float
-    ratio_low: float
-    ratio_high: float
-
-
-def paired_bootstrap(
-    keys: NDArray[np.int64],
-    values: Floats,
-    comparator: Floats,
-    *,
-    salt: str,
-    n_draws: int = 1000,
-    level: float = 0.95,
-) -> PairedInterval:
-    """Return the difference and the ratio of two means over households, with percentile intervals.
-
-    Parameters
-    ----------
-    keys : int64 array, shape (n,)
-        One key per household. Rows of one household (other weeks) are drawn together.
-    values, comparator : float arrays, shape (n,)
-        What the two rankings gave for the row, such as hits.
-    salt : str
-        Fixes the draws.
-    n_draws : int
-        Bootstrap draws, at least 1.
-    level : float
-        Coverage, in (0, 1).
-
-    Returns
-    -------
-    PairedInterval
-        A ratio over a mean of 0 is NaN.
-
-    Notes
-    -----
-    Each household gets a Poisson(1) number of copies in each draw, from `uniform` of its key: the Poisson
-    bootstrap (Chamandy, Muralidharan, Najmi & Naidu 2012), which needs no shared stream, so that a
-    household's draws do not depend on who else is there. Percentile interval: Efron (1979).
-    """
-    households, row = np.unique(keys, return_inverse=True)
-    sums = np.stack(
-        [np.bincount(row, weights=np.asarray(w, dtype=np.float64)) for w in (values, comparator, np.ones(len(row)))]
-    )
-    draws = np.empty((n_draws, 3))
-    steps = np.cumsum([np.exp(-1.0) / f for f in (1, 1, 2, 6, 24, 120, 720, 5040, 40320)])
-    for d in range(n_draws):
-        copies = np.searchsorted(steps, uniform(households, f"{salt}/{d}"), side="right")
-        draws[d] = (sums * copies).sum(axis=1)
-    mean, other = sums[0].sum() / len(row), sums[1].sum() / len(row)
-    drawn = draws[draws[:, 2] > 0]
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / drawn[:, 2], tails)
-    positive = drawn[drawn[:, 1] > 0]
-    ratio_low, ratio_high = (
-        np.quantile(positive[:, 0] / positive[:, 1], tails) if other > 0 and len(positive) else (np.nan, np.nan)
-    )
-    return PairedInterval(
-        mean=float(mean),
-        comparator_mean=float(other),
-        difference=float(mean - other),
-        difference_low=float(low),
-        difference_high=float(high),
-        ratio=float(mean / other) if other > 0 else float("nan"),
-        ratio_low=float(ratio_low),
-        ratio_high=float(ratio_high),
-    )

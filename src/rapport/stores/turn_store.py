@@ -66,8 +66,9 @@ class TurnStore:
 
     def _sweep(self) -> None:
         """Remove what a killed process left half-written."""
-        for left in self.state.rglob(f"*{_TEMPORARY}"):
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        # Listed before anything goes: a folder must not vanish while it is being walked.
+        for left in sorted(self.state.rglob(f"*{_TEMPORARY}")):
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
 
     def turn_folder(self, turn: str) -> Path:
         """Return the folder of a turn."""

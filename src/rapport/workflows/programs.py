@@ -61,11 +61,7 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
         schema = engine.query(f"SELECT * FROM {view} LIMIT 0").schema
         plan_reading(source, view, schema, program.timezone)
         sources[source.kind] = source.path
-    customers = program.source("customers")
-    states = [*STATES.names, *(customers.traits if customers else ())]
-    for rule in program.rules:
-        check_rule(rule.offers, CATALOGUE.names, f"rules.{rule.name}.offers")
-        check_rule(rule.customers, states, f"rules.{rule.name}.customers")
+    check_rules(program)
     return {
         "program": program.name,
         "goals": [g.name for g in program.goals],
@@ -73,6 +69,15 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
         "sources": sources,
         "rules": [r.name for r in program.rules],
     }
+
+
+def check_rules(program: Program) -> None:
+    """Raise RuleRefused where a rule of the programme holds something that rules may not."""
+    customers = program.source("customers")
+    states = [*STATES.names, *(customers.traits if customers else ())]
+    for rule in program.rules:
+        check_rule(rule.offers, CATALOGUE.names, f"rules.{rule.name}.offers")
+        check_rule(rule.customers, states, f"rules.{rule.name}.customers")
 
 
 def refuse_existing(target: Path) -> None:

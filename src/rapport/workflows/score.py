@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from rapport.core.errors import SourceEmpty
 from rapport.core.money import to_micros
 from rapport.core.tables import CATALOGUE, SCORES
 from rapport.differentiate.lifetime import LifetimeModel, fit_lifetime
@@ -84,9 +85,22 @@ def read_history(
 
 
 def fit_for_offers(history: PurchaseHistory, program: Program, as_of: date) -> RelevanceModel:
-    """Return the relevance model for windows as long as an offer is valid."""
-    settings = RelevanceSettings(window_days=program.offers.validity_days)
-    return fit_relevance(history, day_number(as_of), settings)
+    """Return the relevance model for windows as long as an offer is valid.
+
+    Raises
+    ------
+    SourceEmpty
+        The history before the day is shorter than two windows.
+    """
+    window = program.offers.validity_days
+    day = day_number(as_of)
+    known = day - int(history.trip_day.min(initial=day))
+    if known < 2 * window:
+        raise SourceEmpty(
+            f"transactions: {known} days are known before {as_of}; relevance for offers valid {window} days needs at "
+            f"least {2 * window}. Load a longer history, choose a later --as-of, or shorten offers.validity_days."
+        )
+    return fit_relevance(history, day, RelevanceSettings(window_days=window))
 
 
 def diagnostics_of(model: RelevanceModel) -> dict[str, dict[str, Any]]:

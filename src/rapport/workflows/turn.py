@@ -335,6 +335,18 @@ def _readout(turn: Turn, tools: Tools) -> dict[str, Any]:
     return {"rows": len(readout), "window_closed": window.closed, "observed_days": (window.data_stop - first).days}
 
 
+def redraw_report(program: Program, tools: Tools) -> Path | None:
+    """Draw the report of the latest turn that was read out anew; return its path, None where there is none."""
+    for name in reversed(tools.store.turns()):
+        record = turn_record(tools, name)
+        if record is not None and "readout" in record["stages"]:
+            loaded = tools.store.loaded_folder(record["stages"]["readout"]["sources_digest"])
+            path = tools.store.turn_folder(name) / "report.html"
+            tools.store.write_text(path, tools.report(program, tools.store, name, loaded))
+            return path
+    return None
+
+
 _STAGE: dict[str, Callable[[Turn, Tools], dict[str, Any]]] = {
     "load": _load,
     "state": _state,

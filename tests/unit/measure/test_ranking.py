@@ -9,12 +9,10 @@ from rapport.measure.ranking import (
     calibration_table,
     coverage,
     hits_at_k,
-    paired_bootstrap,
     personal_frequency_scores,
     popularity_scores,
     random_scores,
     recall_at_k,
-    tier_popularity_scores,
     top_k,
 )
 
@@ -67,11 +65,8 @@ def test_personal_frequency_breaks_ties_and_orders_its_tail_by_popularity() -> N
     assert top_k(personal_frequency_scores(days, buyers), 4).tolist() == [[1, 0, 3, 2]]
 
 
-def test_popularity_is_the_same_for_all_and_tier_popularity_within_a_tier() -> None:
+def test_popularity_is_the_same_for_all() -> None:
     assert popularity_scores(np.array([3, 7]), 2).tolist() == [[3.0, 7.0], [3.0, 7.0]]
-    bought = np.array([[True, False], [True, False], [False, True]])
-    # tier 1 holds customers 0 and 1: two buyers of item 0; tier 0 holds customer 2
-    assert tier_popularity_scores(bought, np.array([1, 1, 0])).tolist() == [[2, 0], [2, 0], [0, 1]]
 
 
 def test_random_scores_belong_to_the_customer_and_the_salt() -> None:
@@ -94,42 +89,3 @@ def test_calibration_of_a_hand_case() -> None:
 def test_calibration_without_rows_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         calibration_table(np.array([]), np.array([], dtype=bool))
-
-
-def test_a_constant_difference_has_an_interval_of_no_width() -> None:
-    keys = np.arange(50, dtype=np.int64)
-    other = np.arange(50.0)
-    result = paired_bootstrap(keys, other + 2.0, other, salt="x", n_draws=200)
-    assert result.difference == pytest.approx(2.0)
-    assert result.difference_low == pytest.approx(2.0)
-    assert result.difference_high == pytest.approx(2.0)
-    assert result.ratio == pytest.approx(26.5 / 24.5)  # means of 2..51 and 0..49
-    assert result.ratio_low < result.ratio < result.ratio_high
-
-
-def test_the_interval_of_a_mean_is_as_wide_as_the_normal_theory_says() -> None:
-    keys = customer_keys(str(i) for i in range(2000))
-    values = (uniform(keys, "v") < 0.3).astype(float)
-    result = paired_bootstrap(keys, values, np.zeros(2000), salt="x", n_draws=2000)
-    # standard error of a share: sqrt(p (1 - p) / n); 95 % is 1.96 of them to each side
-    half = 1.96 * np.sqrt(values.mean() * (1 - values.mean()) / 2000)
-    assert result.difference_high - result.difference_low == pytest.approx(2 * half, rel=0.08)
-    assert np.isnan(result.ratio)
-
-
-def test_rows_of_one_household_are_drawn_together() -> None:
-    keys = np.repeat(customer_keys(str(i) for i in range(300)), 4)
-    values = np.repeat((np.arange(300) % 2).astype(float), 4)
-    result = paired_bootstrap(keys, values, np.zeros(1200), salt="x", n_draws=2000)
-    # four copies of a household say no more than one: the error of 300, not of 1200
-    half = 1.96 * np.sqrt(0.25 / 300)
-    assert result.difference_high - result.difference_low == pytest.approx(2 * half, rel=0.1)
-
-
-def test_the_bootstrap_gives_the_same_interval_in_any_order() -> None:
-    keys = customer_keys(str(i) for i in range(100))
-    values = np.arange(100.0)
-    order = np.argsort(uniform(keys, "order"))
-    first = paired_bootstrap(keys, values, values[::-1], salt="x", n_draws=50)
-    again = paired_bootstrap(keys[order], values[order], values[::-1][order], salt="x", n_draws=50)
-    assert first == again
