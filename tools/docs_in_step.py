@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -176,31 +176,60 @@ def tables_page() -> str:
     return "\n".join(rows)
 
 
-_BLOCK = re.compile(r"(<!-- figures:(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- (figures|compared):(\w+)((?: \w+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def with_figures(text: str) -> str:
-    """Return a text whose blocks of figures are written from docs/benchmarks/NAME.json."""
-    return _BLOCK.sub(lambda m: m[1] + figures(m[2]) + m[3], text)
+    """Return a text whose blocks of figures are written from docs/benchmarks/NAME.json.
+
+    A block begins with ``<!-- figures:NAME start start -->``, one line a result, or ``<!-- compared:NAME start -->``,
+    one line a comparator and one column a tier or campaign; it holds the results whose names begin so.
+    """
+    shapes = {"figures": _listed, "compared": _compared}
+    return _BLOCK.sub(lambda m: m[1] + figures(m[3], tuple(m[4].split()), shapes[m[2]]) + m[5], text)
 
 
-def figures(name: str) -> str:
-    """Return the results of one benchmark file as a table."""
+def figures(name: str, starts: tuple[str, ...], shape: Callable[[list[dict[str, Any]]], list[list[str]]]) -> str:
+    """Return the results of one benchmark file whose names begin with one of `starts` (all without) as a table."""
     found = json.loads((ROOT / "docs" / "benchmarks" / f"{name}.json").read_text(encoding="utf-8"))
-    rows = ["| figure | Rapport | comparator | bar |\n|---|---|---|---|"]
-    for result in found["results"]:
-        bar = "" if result["bar"] is None else f"{result['bar']:g} {'met' if result['meets'] else 'missed'}"
-        against = (
-            "" if result["comparator"] is None else f"{result['comparator']}: {_number(result['comparator_value'])}"
-        )
-        rows.append(f"| {result['label']} | {_with_interval(result)} | {against} | {bar} |")
-    machine = found["machine"]
-    rows.append(f"\nMeasured {found['date']} on {machine['cores']} cores by `{found['command']}`.\n")
-    return "\n".join(rows)
+    results = [r for r in found["results"] if not starts or r["name"].startswith(starts)]
+    if not results:
+        raise SystemExit(f"docs/benchmarks/{name}.json has no result that begins with {' or '.join(starts)}")
+    head, *rows = shape(results)
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
+    lines.append(f"\nMeasured {found['date']} on {found['machine']['cores']} cores by `{found['command']}`.\n")
+    return "\n".join(lines)
+
+
+def _listed(results: list[dict[str, Any]]) -> list[list[str]]:
+    return [["figure", "value", "bar"], *([r["label"], _with_interval(r), _bar(r)] for r in results)]
+
+
+def _compared(results: list[dict[str, Any]]) -> list[list[str]]:
+    """Return a row for Rapport and one for each comparator with what Rapport is above it, a column a place."""
+    places = list(dict.fromkeys(r["label"].rsplit(", ", 1)[1] for r in results))
+    at = {(r["comparator"], r["label"].rsplit(", ", 1)[1]): r for r in results}
+    names = list(dict.fromkeys(r["comparator"] for r in results))
+    rows = [["", *places], ["**Rapport**", *(_with_interval(at[names[0], p]).rsplit(" ", 1)[0] for p in places)]]
+    for name in names:
+        rows.append([name, *(_number(at[name, p]["comparator_value"]) for p in places)])
+        rows.append(["Rapport less this", *(_difference(at[name, p]) for p in places)])
+    return rows
+
+
+def _bar(result: dict[str, Any]) -> str:
+    if result["bar"] is None:
+        return "none set"
+    return f"{_number(result['bar'])}, {'met' if result['meets'] else 'missed'}"
+
+
+def _difference(result: dict[str, Any]) -> str:
+    found = result.get("difference")
+    return "" if found is None else f"{_number(found['value'])} [{_number(found['low'])}, {_number(found['high'])}]"
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+    return "" if value is None else f"{value:.3g}"
 
 
 def _with_interval(result: dict[str, Any]) -> str:

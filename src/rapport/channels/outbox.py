@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from filecmp import cmp
 from importlib.resources import files
 from pathlib import Path
@@ -47,7 +47,7 @@ class Channel(Protocol):
 
 
 class Outbox:
-    """Writes messages into a folder: two files a message, one CSV a print channel.
+    """Writes messages into a folder: HTML and text of each, and one CSV a channel with a row for each recipient.
 
     Safe against a kill at any moment, not against a power failure (files are not forced to the disk).
     """
@@ -74,7 +74,7 @@ class Outbox:
         ProgramInvalid
             A channel or touch cannot name a file.
         """
-        report: list[Delivery | _PrintRow] = []
+        report: list[Delivery] = []
         with ExitStack() as stack:
             prints: dict[str, _PrintFile] = {}
             folders: set[Path] = set()
@@ -82,24 +82,15 @@ class Outbox:
                 _refuse_unsafe(message)
                 if not message.deliver:
                     report.append(Delivery(message.touch_id, "withheld", ()))
-                elif message.format == "print":
-                    if message.channel not in prints:
-                        prints[message.channel] = stack.enter_context(_PrintFile(folder, message))
+                    continue
+                if message.row and message.channel not in prints:
+                    prints[message.channel] = stack.enter_context(_PrintFile(folder, message))
+                if message.row:
                     prints[message.channel].add(message)
-                    report.append(_PrintRow(message.touch_id, message.channel))
-                else:
-                    report.append(_write_message(message, folder, folders))
-            statuses = {channel: file.close_whole() for channel, file in prints.items()}
-        return [
-            Delivery(r.touch_id, statuses[r.channel], (f"{r.channel}.csv",)) if isinstance(r, _PrintRow) else r
-            for r in report
-        ]
-
-
-@dataclass(frozen=True)
-class _PrintRow:
-    touch_id: str
-    channel: str
+                report.append(_write_message(message, folder, folders))
+            statuses = {f"{channel}.csv": file.close_whole() for channel, file in prints.items()}
+        # A row alone has the status of its file; with a message beside it, that of the message.
+        return [replace(r, status=statuses[r.files[0]]) if r.files and r.files[0] in statuses else r for r in report]
 
 
 def _refuse_unsafe(message: ComposedMessage) -> None:
@@ -124,6 +115,9 @@ def _part(path: Path) -> Path:
 
 
 def _write_message(message: ComposedMessage, folder: Path, folders: set[Path]) -> Delivery:
+    row = (f"{message.channel}.csv",) if message.row else ()
+    if not message.html:
+        return Delivery(message.touch_id, "written", row)
     place = folder / message.channel
     if place not in folders:
         place.mkdir(parents=True, exist_ok=True)
@@ -134,7 +128,7 @@ def _write_message(message: ComposedMessage, folder: Path, folders: set[Path]) -
     }
     fresh = [_write_once(place / name, content.encode()) for name, content in contents.items()]
     names = tuple(f"{message.channel}/{name}" for name in contents)
-    return Delivery(message.touch_id, "written" if any(fresh) else "already", names)
+    return Delivery(message.touch_id, "written" if any(fresh) else "already", names + row)
 
 
 def _write_once(path: Path, content: bytes) -> bool:

@@ -47,7 +47,8 @@ def explanation(why: dict[str, Any], currency: str) -> str:
     lines = [f"Customer {why['customer_id']}, turn {why['turn']}, as of {state['as_of']}", "", "State"]
     for name, shown in state.items():
         if name not in {"customer_key", "customer_id", "household_key", "as_of"} and shown is not None:
-            lines.append(f"  {name:<20} {money(shown) if name.endswith('_micros') else _plain(shown)}")
+            told = money(shown) if name.endswith("_micros") else _plain(shown)
+            lines.append(f"  {name.removesuffix('_micros').replace('_', ' '):<18} {told}")
     low, high = money(value["actual_value_low_micros"]), money(value["actual_value_high_micros"])
     lines += ["", "Value"]
     lines.append(f"  tier {value['tier']}, worth {money(value['actual_value_micros'])} ({low} to {high}, 80 %)")

@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "readout": "Turn, stage 7: what came of it, and the report.",
     "explain": "Say why one customer was decided as they were.",
     "backtest": "Replay past weeks and campaigns beside simple policies.",
+    "bench": "Measure the time and memory of a whole turn.",
     "demo": "Build the Complete Journey programme and run one turn.",
 }
 """Each command and its one line of help, in the order a newcomer meets them."""
@@ -38,6 +39,7 @@ _PLACES = {
     "demo": "programs",
     "explain": "explain",
     "backtest": "backtest",
+    "bench": "bench",
 }
 
 

@@ -16,6 +16,8 @@ LABELS = {
     "readout": "read out and report",
 }
 
+_NOTICED = 0.05
+
 
 class StageProgress:
     """Shows each stage with its time; implements `workflows.ports.Progress`."""
@@ -29,19 +31,25 @@ class StageProgress:
         self._task: Any = None
         self._stack: list[tuple[str, float]] = []
         self._watched = sys.stderr.isatty()
+        self._done, self._total = 0, 0
 
     def start(self, stage: str, total: int | None) -> None:
         """Begin a stage."""
         self._heed()
         self._stack.append((LABELS.get(stage, stage), time.monotonic()))
+        self._done, self._total = 0, total or 0
         if self._watched:
             self._open_bar(self._stack[-1][0], total)
 
     def advance(self, n: int) -> None:
         """Move on by `n` rows."""
         self._heed()
+        self._done += n
         if self._bar is not None:
             self._bar.advance(self._task, n)
+        elif self._total:
+            label, began = self._stack[-1]
+            self._say(f"  {label:<32} {time.monotonic() - began:6.1f} s, {self._done} of {self._total}")
 
     def finish(self) -> None:
         """End a stage and say how long it took."""
@@ -50,7 +58,10 @@ class StageProgress:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-        self._say(f"  {label:<32} {time.monotonic() - began:6.1f} s")
+        seconds = time.monotonic() - began
+        # Steps within a stage that nobody can notice are not worth a line.
+        if seconds >= _NOTICED or label in LABELS.values():
+            self._say(f"  {label:<32} {seconds:6.1f} s")
 
     def _open_bar(self, label: str, total: int | None) -> None:
         from rich.console import Console

@@ -38,13 +38,15 @@ def run_turn(
     program: Path, as_of: date | None, stages: tuple[str, ...], restart: bool = False
 ) -> tuple[dict[str, Any], Path]:
     """Run stages of the turn of a day; return its record and folder."""
-    from rapport.wiring import tools_for
     from rapport.workflows.programs import check_rules, find_program, read_program
-    from rapport.workflows.turn import begin_turn, restart_turn, run_stages, turn_name
 
     path = find_program(program)
     programme = read_program(path)
     check_rules(programme)
+    # After the programme: a wrong one is told without waiting for all that a turn needs.
+    from rapport.wiring import tools_for
+    from rapport.workflows.turn import begin_turn, restart_turn, run_stages, turn_name
+
     tools = tools_for(path.parent, StageProgress())
     with tools.store.writing():
         if restart:

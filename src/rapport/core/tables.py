@@ -188,10 +188,12 @@ CATALOGUE = pa.schema(
         pa.field("buyers", pa.int64(), nullable=False),
         pa.field("valid_from", pa.date32(), nullable=False),
         pa.field("valid_days", pa.int32(), nullable=False),
+        ("eligible", pa.string()),
         pa.field("basis", pa.string(), nullable=False),
     ]
 )
-"""The offers of a turn. `price_micros` is what a buyer usually spends on the item on a day, at regular price."""
+"""The offers of a turn. `eligible` is the condition on a customer's state, NULL for everyone. `price_micros` is what
+a buyer usually spends on the item on a day, at regular price."""
 
 
 SCORES = pa.schema(
@@ -215,7 +217,7 @@ SCORES = pa.schema(
 )
 """One row a customer: value, tier, whether each channel of the programme can reach them, and for every offer of the
 catalogue, in its order, the probability of buying the item within the validity without an offer, whether it was ever
-bought, and the number of the rule that excludes it (0: none)."""
+bought, and why not: 0 open, the number of the rule that excludes it, or -1 where its own `eligible` does not hold."""
 
 
 DECISIONS = pa.schema(

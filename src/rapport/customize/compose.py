@@ -84,7 +84,8 @@ class SenderFacts:
 class ComposedMessage:
     """One touch, ready to be carried.
 
-    `subject`, `html` and `text` are filled where `format` is "message", `row` where it is "print".
+    Every touch has a subject, HTML and text, and a row of decided attributes for a print shop or a mail merge;
+    `format` says which of them the channel carries: "message" or "print".
     `deliver` is false for those who are kept out to measure against: composed, never to be carried.
     """
 
@@ -318,28 +319,20 @@ def _compose(
     name = next((values[n] for n in sender.name_traits if values.get(n)), "")
     greeting = f"Dear {name}" if name else "Dear customer"
     identity = touch_id(decision["turn"], channel, decision["customer_key"])
-    subject = html = text = ""
-    row: dict[str, str] = {}
-    if form == "print":
-        row = _print_row(identity, decision, greeting, chosen, sender.portfolio_size)
-    else:
-        filled = {
-            "sender": sender.name,
-            "currency": sender.currency,
-            "greeting": greeting,
-            "traits": _Traits(values, sender.name_traits),
-            "tier": decision["tier"],
-            "best": chosen[0],
-            "best_title": best_title,
-            "offers": chosen,
-            "groups": _grouped(chosen[1:], best_title),
-            "others": len(chosen) - 1,
-            "why": _WHY.get(decision["level"], _WHY["mass"]),
-            "preferences": PREFERENCE_PLACEHOLDER,
-        }
-        subject = _one_line(checked.subject.fill(filled))
-        html = _NAMELESS.sub("Dear customer,", checked.html.fill(filled))
-        text = _tidy(checked.text.fill(filled))
+    filled = {
+        "sender": sender.name,
+        "currency": sender.currency,
+        "greeting": greeting,
+        "traits": _Traits(values, sender.name_traits),
+        "tier": decision["tier"],
+        "best": chosen[0],
+        "best_title": best_title,
+        "offers": chosen,
+        "groups": _grouped(chosen[1:], best_title),
+        "others": len(chosen) - 1,
+        "why": _WHY.get(decision["level"], _WHY["mass"]),
+        "preferences": PREFERENCE_PLACEHOLDER,
+    }
     return ComposedMessage(
         touch_id=identity,
         customer_key=decision["customer_key"],
@@ -348,11 +341,11 @@ def _compose(
         channel=channel,
         format=form,
         deliver=decision["deliver"],
-        subject=subject,
-        html=html,
-        text=text,
+        subject=_one_line(checked.subject.fill(filled)),
+        html=_NAMELESS.sub("Dear customer,", checked.html.fill(filled)),
+        text=_tidy(checked.text.fill(filled)),
         offer_ids=tuple(decision["offer_ids"]),
-        row=row,
+        row=_print_row(identity, decision, greeting, chosen, sender.portfolio_size),
     )
 
 

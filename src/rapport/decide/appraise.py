@@ -71,6 +71,7 @@ class Appraisal:
     litmus_micros : (n, 3) best net sum over channels of mass, segment, individual; the litmus test's sums
     verdict : (n,) index into `LEVELS`
     allowed, paying : (n,) how many offers no rule excludes; how many of those are worth more than 0
+    category_index : (J,) the category of each offer
     """
 
     rows: Rows
@@ -82,6 +83,7 @@ class Appraisal:
     verdict: NDArray[np.int8]
     allowed: NDArray[np.int32]
     paying: NDArray[np.int32]
+    category_index: NDArray[np.int32]
 
 
 def appraise(rows: Rows, catalogue: Catalogue, models: Models, policy: Policy) -> Appraisal:
@@ -122,6 +124,7 @@ def appraise(rows: Rows, catalogue: Catalogue, models: Models, policy: Policy) -
         verdict=judge_levels(reached[:, 0], reached[:, 1], reached[:, 2]),
         allowed=open_to.sum(axis=1).astype(np.int32),
         paying=paying,
+        category_index=catalogue.category_index,
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rapport.core.keys import uniform
 from rapport.decide.appraise import NOT_OPEN, Appraisal
 from rapport.decide.explore import SILENT, channel_probabilities, draw_channels, draw_one
-from rapport.decide.portfolio import NO_OFFER
+from rapport.decide.portfolio import NO_OFFER, variety_weights
 from rapport.decide.terms import Policy, Prices
 
 INDIVIDUAL = 3
@@ -81,6 +81,7 @@ def choose(appraisal: Appraisal, policy: Policy, prices: Prices) -> Choice:
     level = np.where(channel == SILENT, 0, appraisal.level[rows, np.maximum(channel, 0)]).astype(np.int8)
     offers, weights = _slots(appraisal, level)
     replaced, slot_chances = _explore_last_slot(appraisal, policy, level, offers)
+    _weigh_last_slot(appraisal, policy, offers[replaced], weights, replaced)
     slot_chances *= chances[rows, channel + 1][:, None]
     explored = (by_chance.astype(np.bool_) & (channel != best)) | replaced
     return Choice(best, channel, chances, level, explored, offers, weights, slot_chances)
@@ -125,3 +126,19 @@ def _explore_last_slot(
         offers[who, last[who]] = draw_one(pool[who], uniform(keys[who], f"{salt}:which-offer")).astype(np.int32)
         chances[who, last[who]] = share / size[who]
     return replaced, chances
+
+
+def _weigh_last_slot(
+    appraisal: Appraisal,
+    policy: Policy,
+    offers: NDArray[np.int32],
+    weights: NDArray[np.float64],
+    replaced: NDArray[np.bool_],
+) -> None:
+    """Set, in `weights`, what variety leaves a drawn offer: its category may not be that of the one it replaced."""
+    if not replaced.any():
+        return
+    row, last = np.arange(len(offers)), (offers != NO_OFFER).sum(axis=1) - 1
+    category = np.where(offers != NO_OFFER, appraisal.category_index[np.maximum(offers, 0)], -1)
+    earlier = (category == category[row, last][:, None]).sum(axis=1) - 1
+    weights[np.flatnonzero(replaced), last] = variety_weights(policy.variety, policy.portfolio_size)[earlier]

@@ -357,4 +357,5 @@ def refuse_repeats(what: str, names: list[str]) -> None:
 def refuse_unknown(where: str, name: str, known: list[str]) -> None:
     """Raise ValueError where a reference points to nothing."""
     if name not in known:
-        raise ValueError(f"{where} is {name!r}; must be one of: {', '.join(known)}.{nearest(name, known)}")
+        allowed = ", ".join(known) or "none is there"
+        raise ValueError(f"{where} is {name!r}; must be one of: {allowed}.{nearest(name, known)}")

@@ -119,7 +119,7 @@ def find_line(text: str, path: Sequence[str | int]) -> int | None:
     tables = [p for p in path if isinstance(p, str)]
     occurrence = next((p for p in path if isinstance(p, int)), 0)
     header, seen, best = "", -1, None
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(_without_long_texts(text), start=1):
         if match := _HEADER.match(line):
             header = match[2]
             seen = seen + 1 if match[1] == "[[" and tables[:1] == [header] else seen
@@ -131,6 +131,17 @@ def find_line(text: str, path: Sequence[str | int]) -> int | None:
             if here == tables[: len(here)] and (not in_array or seen == occurrence):
                 best = number
     return best
+
+
+def _without_long_texts(text: str) -> list[str]:
+    """Return the lines, those inside a text over several lines empty: a query holds what looks like keys."""
+    lines, closing = [], ""
+    for line in text.splitlines():
+        lines.append("" if closing else line)
+        mark = closing or next((m for m in ('"""', "'''") if m in line), "")
+        if mark and line.count(mark) % 2:
+            closing = "" if closing else mark
+    return lines
 
 
 def _is_prefix(header: str, tables: Sequence[str]) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -37,15 +37,13 @@ class Memory:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self._path)
         try:
-            connection.executescript(_SCHEMA)
-            with connection:
-                yield connection
+            with closing(sqlite3.connect(self._path)) as connection:
+                connection.executescript(_SCHEMA)
+                with connection:
+                    yield connection
         except sqlite3.DatabaseError as error:
             raise StateDamaged(f"{self._path}: {error}. Restore the file from a copy.") from error
-        finally:
-            connection.close()
 
     def held_out(self) -> NDArray[np.int64]:
         """Return the keys of the households held out so far, ascending."""

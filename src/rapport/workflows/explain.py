@@ -18,6 +18,7 @@ from rapport.decide.decide import appraise_table, decide
 from rapport.economics.contribution import break_even_base_rate, with_offer_probability
 from rapport.program.model import Program, Rule
 from rapport.workflows.plan import decision_rows, terms_from
+from rapport.workflows.score import OWN_CONDITION
 from rapport.workflows.state_ports import Store
 
 _KINDS = {
@@ -125,6 +126,9 @@ def _alternatives(
 def _excluded(codes: list[int], rules: tuple[Rule, ...]) -> list[dict[str, Any]]:
     """Return how many offers each rule set aside, and why."""
     found = []
+    if own := codes.count(OWN_CONDITION):
+        why = "The offer's own condition does not hold."
+        found.append({"rule": "eligible", "reason": str(OfferReason.NOT_ELIGIBLE), "offers": own, "why": why})
     for number, rule in enumerate(rules, start=1):
         count = codes.count(number)
         if count:

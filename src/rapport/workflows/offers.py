@@ -23,9 +23,12 @@ from rapport.differentiate.offers_sql import item_prices_sql
 from rapport.program.model import Program
 from rapport.workflows.ports import Engine
 
-OFFER_COLUMNS = ("item", "name", "offer_id", "depth", "margin_share", "price", "valid_days")
+OFFER_COLUMNS = ("item", "name", "offer_id", "depth", "margin_share", "price", "valid_days", "eligible")
 """What an offer query or file may give; `item` must be there. `price` is in units of the currency."""
 
+
+HIGHEST_PRICE = 1e9
+"""In units of the currency; sums over many customers stay within whole micros of 64 bits."""
 
 ASKED = ("customers", "purchases", "products")
 """Tables an offer query may read; of purchases only the rows before the day of the decision."""
@@ -81,6 +84,13 @@ def _offer_rows(
     path = base / str(program.offers.file)
     if not path.is_file():
         raise OfferInvalid(f"offers.file is {program.offers.file!r}; there is no such file in {base}.")
+    try:
+        return _file_rows(path), path.name
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise OfferInvalid(f"{path.name}: cannot be read - {error}; must be CSV in UTF-8. Save it anew.") from error
+
+
+def _file_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         strange = [c for c in reader.fieldnames or [] if c not in OFFER_COLUMNS]
@@ -89,8 +99,7 @@ def _offer_rows(
                 f"{path.name}: columns are {', '.join(reader.fieldnames or [])}; must include item and may have: "
                 f"{', '.join(OFFER_COLUMNS)}.{nearest(strange[0], OFFER_COLUMNS) if strange else ''}"
             )
-        rows = [(f"line {reader.line_num}", {k: v or None for k, v in row.items() if k}) for row in reader]
-    return rows, path.name
+        return [(f"line {reader.line_num}", {k: v or None for k, v in row.items() if k}) for row in reader]
 
 
 def _complete(row: Mapping[str, Any], program: Program, known: Mapping[str, Known], where: str) -> dict[str, Any]:
@@ -114,8 +123,10 @@ def _complete(row: Mapping[str, Any], program: Program, known: Mapping[str, Know
         0 <= margin_share <= 1, name, "margin_share", margin_share, "must lie in [0, 1]; a sale at a loss is no offer"
     )
     _require(0 < depth < 1, name, "depth", depth, "must lie between 0 and 1, as a share of the regular price")
-    _require(price > 0, name, "price", price, "must be above 0")
-    _require(1 <= valid_days <= 365, name, "valid_days", valid_days, "must lie in [1, 365]")
+    allowed = f"must be above 0, at least a micro, and at most {HIGHEST_PRICE:g}"
+    _require(1 / MICROS <= price <= HIGHEST_PRICE, name, "price", price, allowed)
+    whole = 1 <= valid_days <= 365 and valid_days == int(valid_days)
+    _require(whole, name, "valid_days", valid_days, "must be a whole number in [1, 365]")
     return {
         "offer_id": str(row.get("offer_id") or item),
         "item": item,
@@ -127,6 +138,7 @@ def _complete(row: Mapping[str, Any], program: Program, known: Mapping[str, Know
         "price_micros": to_micros(price),
         "buyers": past.buyers,
         "valid_days": int(valid_days),
+        "eligible": str(row["eligible"]) if row.get("eligible") else None,
     }
 
 

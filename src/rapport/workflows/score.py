@@ -36,6 +36,9 @@ from rapport.program.model import Program
 from rapport.program.rules import check_rule
 from rapport.workflows.ports import Engine
 
+OWN_CONDITION = -1
+"""Marks an offer whose own `eligible` condition does not hold for the customer; rules count from 1."""
+
 
 @dataclass(frozen=True)
 class ValueModels:
@@ -123,7 +126,7 @@ def over_validity(probability: NDArray[np.float64], catalogue: pa.Table, window_
 
 
 def exclusions(engine: Engine, states: pa.Table, catalogue: pa.Table, program: Program) -> NDArray[np.int8]:
-    """Return, for each customer and offer, 0 or the number (from 1) of the first rule that sets it aside.
+    """Return, for each customer and offer, 0 or why not: `OWN_CONDITION`, or the number of the first rule.
 
     Raises
     ------
@@ -133,6 +136,10 @@ def exclusions(engine: Engine, states: pa.Table, catalogue: pa.Table, program: P
     out = np.zeros((len(states), len(catalogue)), dtype=np.int8)
     engine.register_arrow("rule_states", states)
     engine.register_arrow("rule_offers", catalogue)
+    conditions = np.array(catalogue["eligible"].to_pylist(), dtype=object)
+    for condition in sorted({c for c in conditions if c is not None}):
+        checked = check_rule(condition, states.column_names, f"eligible of offers {condition!r}")
+        out[np.ix_(~_holds(engine, checked, "rule_states", "customer_key"), conditions == condition)] = OWN_CONDITION
     for number, rule in enumerate(program.rules, start=1):
         offers = check_rule(rule.offers, CATALOGUE.names, f"rules.{rule.name}.offers")
         customers = check_rule(rule.customers, states.column_names, f"rules.{rule.name}.customers")

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def message(key: int, channel: str = "mail", form: Format = "message", deliver: 
         format=form,
         deliver=deliver,
         subject="Grüße",
-        html="<p>ü</p>",
+        html="" if form == "print" else "<p>ü</p>",
         text="Dear customer,\n",
         offer_ids=("o1",),
         row=row if form == "print" else {},
@@ -58,6 +59,15 @@ def test_a_print_channel_becomes_one_csv_with_a_row_for_each_recipient(tmp_path:
     assert [r["customer_id"] for r in rows] == ["c3", "c1"]
     assert rows[0]["offer_1_name"] == 'Tea, "green"'
     assert list(snapshot(tmp_path)) == ["paper.csv"]
+
+
+def test_a_message_with_a_row_stands_in_both(tmp_path: Path) -> None:
+    both = replace(message(255), row={"touch_id": "t", "customer_id": "c255"})
+    found = Outbox().deliver([both], tmp_path)
+    stem = "mail/t1-mail-00000000000000ff"
+    assert found == [Delivery(both.touch_id, "written", (f"{stem}.html", f"{stem}.txt", "mail.csv"))]
+    assert (tmp_path / "mail.csv").read_text() == "touch_id,customer_id\nt,c255\n"
+    assert [d.status for d in Outbox().deliver([both], tmp_path)] == ["already"]
 
 
 def test_the_held_out_are_never_written_and_stand_in_the_report(tmp_path: Path) -> None:

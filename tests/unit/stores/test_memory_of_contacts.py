@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import sqlite3
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rapport.core.errors import StateDamaged
+from rapport.stores.memory import Memory
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Memory:
+    return Memory(tmp_path / "state" / "memory.db")
+
+
+def test_once_held_out_a_household_stays_with_its_first_turn(memory: Memory, tmp_path: Path) -> None:
+    assert memory.held_out().tolist() == []
+    assert memory.held_out().dtype == np.int64
+    memory.hold_out([5, -(2**63), 2**63 - 1], "w1")
+    memory.hold_out(np.array([5, 6]), "w2")
+    memory.hold_out([], "w3")
+    assert Memory(tmp_path / "state" / "memory.db").held_out().tolist() == [-(2**63), 5, 6, 2**63 - 1]
+    with sqlite3.connect(tmp_path / "state" / "memory.db") as c:
+        assert dict(c.execute("SELECT household_key, since_turn FROM holdout"))[5] == "w1"
+    c.close()
+
+
+def test_a_delivery_is_remembered_once(memory: Memory) -> None:
+    day = date(2030, 1, 7)
+    assert memory.remember_deliveries([("t1", 1, "w1", day, "email"), ("t2", 2, "w1", day, "email")]) == 2
+    assert memory.remember_deliveries([("t1", 1, "w1", day, "email"), ("t3", 2, "w1", day, "till")]) == 1
+    assert memory.remember_deliveries([]) == 0
+    assert memory.contacts(day, date(2030, 1, 8)) == {1: 1, 2: 2}
+
+
+def test_contacts_count_from_the_first_day_to_the_day_before_the_last(memory: Memory) -> None:
+    days = [date(2029, 12, 31), date(2030, 1, 1), date(2030, 1, 27), date(2030, 1, 28)]
+    memory.remember_deliveries([(f"t{d}", 1, "w", d, "email") for d in days])
+    assert memory.contacts(date(2030, 1, 1), date(2030, 1, 28)) == {1: 2}
+    assert memory.contacts(date(2030, 1, 28), date(2030, 1, 28)) == {}
+
+
+def test_a_transaction_that_fails_remembers_nothing(memory: Memory) -> None:
+    with pytest.raises(AttributeError):
+        memory.remember_deliveries([("t1", 1, "w", date(2030, 1, 1), "email"), ("t2", 1, "w", None, "email")])  # type: ignore[list-item]
+    assert memory.contacts(date(2029, 1, 1), date(2031, 1, 1)) == {}
+
+
+@pytest.mark.parametrize("damage", ["text", "folder"])
+def test_a_damaged_memory_is_told_by_name(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "memory.db"
+    if damage == "text":
+        path.write_bytes(b"this is no database, however long it may be" * 50)
+    else:
+        path.mkdir()
+    with pytest.raises(StateDamaged, match=r"memory\.db: .*Restore"):
+        Memory(path).held_out()
