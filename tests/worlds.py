@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from programs import program_with
 
+from programs import program_with
 from rapport.core.keys import customer_key
 from rapport.core.tables import CATALOGUE, DECISIONS, SCORES, STATES
 from rapport.program.model import Program
@@ -62,6 +62,7 @@ def catalogue_table(
 def score_rows(
     base: NDArray[np.float64],
     *,
+    channels: int = 1,
     reachable: NDArray[np.bool_] | None = None,
     excluded: NDArray[np.int8] | None = None,
     contacts: list[int] | None = None,
@@ -71,7 +72,7 @@ def score_rows(
     """Return scores of customers with the given base probabilities (n, offers); reachable, nothing excluded."""
     n, offers = base.shape
     ids = ids or [f"customer {i}" for i in range(n)]
-    reach = np.ones((n, 1), bool) if reachable is None else reachable
+    reach = np.ones((n, channels), bool) if reachable is None else reachable
     shut = np.zeros((n, offers), np.int8) if excluded is None else excluded
     rows = [
         {

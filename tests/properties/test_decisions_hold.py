@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import TURN, World, as_records, worlds
 
 from rapport.core.money import round_micros
 from rapport.decide.decide import decide
 from rapport.economics.contribution import incremental_micros
 from rapport.workflows.plan import Plan, plan_turn, terms_from, terms_record
+from worlds import TURN, World, as_records, worlds
 
 
 def planned(world: World) -> Plan:
@@ -28,9 +28,11 @@ def beside(world: World, plan: Plan) -> Iterator[tuple[dict[str, Any], dict[str,
     return zip(world.rows.to_pylist(), plan.decisions.to_pylist(), strict=True)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(worlds(), st.data())
-def test_a_customer_is_decided_the_same_alone_in_any_chunk_and_in_any_order(world: World, data: st.DataObject) -> None:
+def test_a_customer_is_decided_the_same_alone_in_any_chunk_and_in_any_order(
+    world: World, data: st.DataObject
+) -> None:
     plan = planned(world)
     whole = as_records(plan.decisions)
     n = len(whole)
@@ -56,7 +58,7 @@ def test_a_decision_is_the_same_under_terms_that_were_written_down_and_read_back
     assert as_records(decide(world.rows, *terms)) == as_records(plan.decisions)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(worlds())
 def test_no_offer_is_excluded_or_stands_twice_and_no_portfolio_is_too_long(world: World) -> None:
     ids = world.catalogue["offer_id"].to_pylist()
@@ -68,7 +70,7 @@ def test_no_offer_is_excluded_or_stands_twice_and_no_portfolio_is_too_long(world
         assert decision["eligible_offers"] == row["excluded"].count(0)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(worlds())
 def test_the_held_out_the_unreachable_and_the_often_contacted_get_nothing(world: World) -> None:
     names = [c.name for c in world.program.channels]
@@ -81,7 +83,7 @@ def test_the_held_out_the_unreachable_and_the_often_contacted_get_nothing(world:
             assert row["contacts_in_period"] < world.program.policy.contacts
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(worlds())
 def test_no_channel_carries_more_than_its_capacity(world: World) -> None:
     plan = planned(world)
@@ -92,7 +94,7 @@ def test_no_channel_carries_more_than_its_capacity(world: World) -> None:
         assert plan.used[number] == used[channel.name]
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(worlds(most_channels=1))
 def test_the_price_of_a_single_channel_is_the_lowest_that_fits(world: World) -> None:
     from dataclasses import replace
@@ -106,7 +108,7 @@ def test_the_price_of_a_single_channel_is_the_lowest_that_fits(world: World) -> 
         assert pc.sum(found["deliver"]).as_py() > capacity
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(worlds())
 def test_chances_are_probabilities_and_sum_to_one(world: World) -> None:
     for _, decision in beside(world, planned(world)):
@@ -119,7 +121,7 @@ def test_chances_are_probabilities_and_sum_to_one(world: World) -> None:
         assert all(0 < p <= decision["channel_probability"] for p in decision["offer_choice_probabilities"])
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(worlds())
 def test_what_a_row_expects_is_the_sum_of_its_parts(world: World) -> None:
     channels = {c.name: round(c.cost_per_contact * 1e6) for c in world.program.channels}
@@ -136,7 +138,7 @@ def test_what_a_row_expects_is_the_sum_of_its_parts(world: World) -> None:
             assert values[decision["channel"]] > price[decision["channel"]]
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(worlds())
 def test_each_further_offer_of_a_category_is_worth_less_also_when_it_was_drawn_to_learn(world: World) -> None:
     ids, categories = (world.catalogue[c].to_pylist() for c in ("offer_id", "category"))
@@ -158,7 +160,7 @@ def test_each_further_offer_of_a_category_is_worth_less_also_when_it_was_drawn_t
             seen[categories[index]] += 1
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(worlds())
 def test_every_reason_fits_what_the_row_says(world: World) -> None:
     contacts = world.program.policy.contacts

@@ -23,7 +23,7 @@ def _digest64(text: str) -> int:
 
 
 def customer_key(customer_id: str) -> int:
-    """Return the int64 key of a customer id: the first 64 bits of BLAKE2b, signed (Spark has no unsigned)."""
+    """Return the int64 key of a customer id: BLAKE2b with a digest of 8 bytes, big end first, signed for Spark."""
     return _digest64(customer_id)
 
 

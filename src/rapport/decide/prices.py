@@ -26,8 +26,8 @@ EXACT_ROUNDS = 3
 FIRST_STEP = 1024
 """The first step is the highest value of a contact divided by this."""
 
-LOWERING_PASSES = 3
-"""How often each price is lowered after all limits hold."""
+LOWERING_PASSES = 40
+"""How often, at most, prices are lowered after all limits hold."""
 
 
 def find_prices(usage: Usage, capacity: Sequence[int], highest_micros: int) -> Prices:
@@ -104,10 +104,17 @@ def _draw_back(usage: Usage, capacity: Sequence[int], before: Prices, prices: Pr
 
 
 def _lower(usage: Usage, capacity: Sequence[int], prices: Prices) -> Prices:
-    """Lower each price as far as its channel still fits; that takes customers from others, so those fit too."""
+    """Lower prices, all together and each alone, as far as every limit still holds.
+
+    A price lowered alone takes customers from other channels, so those fit too.
+    """
     for _ in range(LOWERING_PASSES):
         start = prices
-        for channel, price in enumerate(start.contact_micros):
+        paid = [p for p in prices.contact_micros if p > 0]
+        if len(paid) > 1:
+            shifted = tuple(max(p - min(paid), 0) for p in prices.contact_micros)
+            prices = _draw_back(usage, capacity, replace(prices, contact_micros=shifted), prices)
+        for channel, price in enumerate(prices.contact_micros):
             if price > 0 and usage(_priced(prices, channel, price - 1))[channel] <= capacity[channel]:
                 prices = _lowest(usage, prices, channel, capacity[channel], (0, price - 1))
         if prices == start:

@@ -28,7 +28,8 @@ from rapport.economics.litmus import LEVELS
 class Slots:
     """The filled slots of a batch, one after another, customer by customer, with what is expected of each.
 
-    Money is as it comes through the channel drawn, after variety.
+    Money is as it comes through the channel drawn. Contributions are after variety; giveaways are not, because a
+    discount is given in full whatever stands beside it.
     """
 
     row: NDArray[np.int64]

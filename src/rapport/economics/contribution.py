@@ -32,7 +32,8 @@ def with_offer_probability(base_probability: NDArray[np.float64], odds_ratio: fl
     little where nearly everybody, or nearly nobody, buys anyway.
     """
     weighted = odds_ratio * base_probability
-    return weighted / (1.0 - base_probability + weighted)
+    # Next to 1 the quotient can round to below the base.
+    return np.maximum(weighted / (1.0 - base_probability + weighted), base_probability)
 
 
 def incremental_micros(

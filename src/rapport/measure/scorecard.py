@@ -6,6 +6,7 @@ Why it exists: baseline and read-out must measure alike. No blended figure is ma
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from rapport.measure.means import Estimate, difference_of, mean_of, ratio_of
 
 Outcomes = Mapping[str, NDArray[np.int64]]
-"""Columns of `outcomes_sql`, arrays of shape (n,)."""
+"""Columns of `outcomes_sql` and `household_key`, arrays of shape (n,)."""
 
 PER_CUSTOMER: dict[str, tuple[str, Callable[[Outcomes], NDArray[np.float64]]]] = {
     "margin_per_customer": ("money", lambda o: o["margin_micros"].astype(np.float64)),
@@ -28,16 +29,19 @@ UNITS: dict[str, str] = {name: unit for name, (unit, _) in PER_CUSTOMER.items()}
 
 
 def measure_of(name: str, outcomes: Outcomes, members: NDArray[np.bool_]) -> Estimate:
-    """Return a measure over the customers marked in `members`, shape (n,)."""
+    """Return a measure over the customers marked in `members`, shape (n,), with an interval over households."""
+    households = outcomes["household_key"][members]
     if name == "discount_share":
-        return ratio_of(
-            outcomes["discount_micros"][members].astype(np.float64),
-            outcomes["regular_micros"][members].astype(np.float64),
+        _, row = np.unique(households, return_inverse=True)
+        given, regular = (
+            np.bincount(row, weights=outcomes[c][members].astype(np.float64)).astype(np.float64)
+            for c in ("discount_micros", "regular_micros")
         )
-    return mean_of(PER_CUSTOMER[name][1](outcomes)[members])
+        return replace(ratio_of(given, regular), customers=len(households))
+    return mean_of(PER_CUSTOMER[name][1](outcomes)[members], households)
 
 
 def effect_on(name: str, outcomes: Outcomes, treated: NDArray[np.bool_], control: NDArray[np.bool_]) -> Estimate:
     """Return the difference of a per-customer measure between two groups of customers."""
-    values = PER_CUSTOMER[name][1](outcomes)
-    return difference_of(values[treated], values[control])
+    values, households = PER_CUSTOMER[name][1](outcomes), outcomes["household_key"]
+    return difference_of(values[treated], values[control], (households[treated], households[control]))

@@ -15,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from rapport.core.errors import nearest
 from rapport.core.tables import SOURCE_COLUMNS
 
-Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
-Amount = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
+Amount = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Positive = Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)]
+Odds = Annotated[float, Field(strict=True, ge=1.0, le=100.0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(strict=True, ge=0.0, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 TierName = Literal["A", "B", "C"]
@@ -52,13 +53,13 @@ class Goal(Part):
     name: Name = Field(description="Short name that channels refer to.")
     challenge: Name = Field(description="Name of the challenge this goal answers.")
     measure: Measure = Field(description="The measure; its baseline is taken before the first turn.")
-    window_days: Annotated[int, Field(ge=1, le=730)] = Field(
+    window_days: Annotated[int, Field(strict=True, ge=1, le=730)] = Field(
         default=91, description="Days before the day of measurement over which the measure is taken."
     )
     tiers: tuple[TierName, ...] = Field(
         default=("A", "B", "C"), min_length=1, description="Tiers whose customers the goal is about."
     )
-    target_change: Annotated[float, Field(gt=-1.0, le=10.0, allow_inf_nan=False)] = Field(
+    target_change: Annotated[float, Field(strict=True, gt=-1.0, le=10.0, allow_inf_nan=False)] = Field(
         description="Wanted change against the baseline as a share: 0.05 is five per cent more."
     )
     by: date = Field(description="Day by which it is to be reached.")
@@ -160,11 +161,11 @@ class Offers(Part):
         description="SQL over customers, purchases, products before `as_of`; gives item and optional columns.",
     )
     file: str | None = Field(default=None, description="CSV file with one row an offer, relative to the programme.")
-    depth: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+    depth: Annotated[float, Field(strict=True, gt=0.0, lt=1.0)] = Field(
         default=0.20,
         description="Depth of discount as a share of the regular price, where an offer has none of its own.",
     )
-    validity_days: Annotated[int, Field(ge=1, le=365)] = Field(
+    validity_days: Annotated[int, Field(strict=True, ge=1, le=365)] = Field(
         default=28, description="Days an offer is valid from the day of the decision."
     )
 
@@ -190,11 +191,9 @@ class Rule(Part):
 class Lift(Part):
     """What an offer is assumed to do to the odds of buying, until a test has measured it."""
 
-    odds_ratio: Annotated[float, Field(ge=1.0, le=100.0)] = Field(
-        description="Odds of buying with the offer seen, over the odds without; central value."
-    )
-    low: Annotated[float, Field(ge=1.0, le=100.0)] = Field(description="Lower end of what is plausible.")
-    high: Annotated[float, Field(ge=1.0, le=100.0)] = Field(description="Upper end of what is plausible.")
+    odds_ratio: Odds = Field(description="Odds of buying with the offer seen, over the odds without; central value.")
+    low: Odds = Field(description="Lower end of what is plausible.")
+    high: Odds = Field(description="Upper end of what is plausible.")
     why: Text = Field(description="Where the assumption comes from.")
     basis: Literal["assumed", "measured"] = Field(default="assumed", description="Where the figure comes from.")
 
@@ -217,12 +216,14 @@ class Channel(Part):
     )
     adapter: Literal["outbox"] = Field(default="outbox", description="What carries it; `outbox` writes files.")
     cost_per_contact: NotNegative = Field(description="Cost of one contact, whatever it says.")
-    capacity: Annotated[int, Field(ge=0)] = Field(description="Contacts the channel can carry in one turn.")
+    capacity: Annotated[int, Field(strict=True, ge=0)] = Field(
+        description="Contacts the channel can carry in one turn."
+    )
     budget: NotNegative | None = Field(
         default=None,
         description="Money for one turn; with the cost of a contact it limits contacts as capacity does.",
     )
-    reach: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+    reach: Annotated[float, Field(strict=True, gt=0.0, le=1.0)] = Field(
         description="Share of contacts that are seen and so can work; assumed until measured."
     )
     reach_basis: Literal["assumed", "measured"] = Field(default="assumed", description="Where reach comes from.")
@@ -235,21 +236,23 @@ class Channel(Part):
 class Policy(Part):
     """How the decision may act."""
 
-    portfolio_size: Annotated[int, Field(ge=1, le=100)] = Field(default=10, description="Offers in one portfolio.")
-    contacts: Annotated[int, Field(ge=0, le=100)] = Field(
+    portfolio_size: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(
+        default=10, description="Offers in one portfolio."
+    )
+    contacts: Annotated[int, Field(strict=True, ge=0, le=100)] = Field(
         default=4, description="Contacts a customer may get within the period."
     )
-    period_days: Annotated[int, Field(ge=1, le=365)] = Field(
+    period_days: Annotated[int, Field(strict=True, ge=1, le=365)] = Field(
         default=28, description="Length of the period that `contacts` counts in."
     )
-    holdout_share: Annotated[float, Field(ge=0.0, le=0.5)] = Field(
+    holdout_share: Annotated[float, Field(strict=True, ge=0.0, le=0.5)] = Field(
         default=0.10, description="Share of households kept out of everything, for ever, to measure against."
     )
-    exploration_share: Annotated[float, Field(ge=0.0, le=0.5)] = Field(
+    exploration_share: Annotated[float, Field(strict=True, ge=0.0, le=0.5)] = Field(
         default=0.05,
         description="Chance that a channel, and that a portfolio's last slot, is drawn to learn.",
     )
-    variety: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+    variety: Annotated[float, Field(strict=True, gt=0.0, le=1.0)] = Field(
         default=0.85,
         description="Value kept by each further offer of the same category; 1 switches variety off.",
     )
@@ -270,10 +273,10 @@ class Program(Part):
     name: Text = Field(description="Name of the programme.")
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(description="ISO 4217 code.")
     timezone: str = Field(description="IANA zone in which a day begins and ends.")
-    horizon_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+    horizon_days: Annotated[int, Field(strict=True, ge=1, le=3650)] = Field(
         default=364, description="Days ahead over which a customer's value is counted."
     )
-    discount_rate: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
+    discount_rate: Annotated[float, Field(strict=True, ge=0.0, le=1.0)] = Field(
         default=0.10, description="Yearly rate at which later contribution counts less."
     )
     challenges: tuple[Challenge, ...] = Field(min_length=1, description="What the programme is up against.")
@@ -283,7 +286,9 @@ class Program(Part):
     margins: Margins = Field(description="What a sale leaves over.")
     cost_to_serve: CostToServe | None = Field(default=None, description="Absent: not known, and reported so.")
     offers: Offers = Field(description="Where the offers come from.")
-    rules: tuple[Rule, ...] = Field(default=(), description="What may not, or should not, be offered to whom.")
+    rules: tuple[Rule, ...] = Field(
+        default=(), max_length=127, description="What may not, or should not, be offered to whom."
+    )
     lift: Lift = Field(description="What an offer is assumed to do.")
     channels: tuple[Channel, ...] = Field(min_length=1, description="Ways to reach customers.")
     policy: Policy = Field(default_factory=Policy, description="How the decision may act.")

@@ -77,6 +77,8 @@ def _complaint(error: Any, key: str, path: Sequence[str | int], data: dict[str, 
         return f"{key}{' ' if message.startswith('is ') else ': '}{message}{ending}"
     if kind == "too_short":
         return f"{key} is empty; must hold at least {context['min_length']}."
+    if kind == "too_long":
+        return f"{key} holds more than {context['max_length']}; must hold at most {context['max_length']}."
     value = error["input"]
     return f"{key} is {value!r}; must {_allowed(kind, context, error['msg'])}."
 

@@ -274,13 +274,14 @@ class RelevanceFacts:
 
 @dataclass(frozen=True)
 class BacktestRow:
-    """One measure of one policy in one tier; `ours` marks Rapport, the others are comparators."""
+    """One measure of one policy in one tier; `ours` marks Rapport, `difference` what Rapport is above another."""
 
     tier: str
     policy: str
     measure: str
     figure: Figure
     ours: bool = False
+    difference: bool = False
 
 
 @dataclass(frozen=True)
@@ -297,12 +298,13 @@ class CampaignRow:
 
 @dataclass(frozen=True)
 class BacktestFacts:
-    """What a backtest found; `hits_measure` names the measure that is drawn."""
+    """What a backtest found; `hits_measure` and `more_measures` name the measures that are drawn."""
 
     rows: tuple[BacktestRow, ...]
     hits_measure: str
     campaigns: tuple[CampaignRow, ...] = ()
     note: str = ""
+    more_measures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def _digits(values: tuple[float, ...], unit: str) -> int:
     if unit == "count" or all(float(_scaled(v, unit)).is_integer() for v in values):
         return 0
     if unit == "money":
-        return 0 if largest >= 1000 else 2
+        return 0 if largest >= 1000 else 2 if largest >= 0.1 or largest < 0.00005 else 4
     if unit == "share":
         return 1 if largest >= 1 else 2
     return 0 if largest >= 1000 else 1 if largest >= 100 else 2 if largest >= 1 else 3

@@ -92,7 +92,7 @@ def gather_facts(program: Program, store: Store, turn: str, loaded: Path) -> Rep
         value_model=_value_model(program, store, record),
         litmus=litmus_facts(decisions),
         portfolio=portfolio_facts(decisions, catalogue),
-        relevance=_relevance(store, record),
+        relevance=_relevance(record, store.read_json(store.turn_folder(turn) / "calibration.json") or {}),
         backtest=_backtest(store),
         readout=store.read_table(turn, "readout") if store.has_table(turn, "readout") else None,
         replay=all(c.adapter == "outbox" for c in program.channels),
@@ -243,31 +243,41 @@ def _parameter(name: str, value: float, error: float | None) -> ParameterFacts:
     return ParameterFacts(name, Figure(value, value / factor, value * factor))
 
 
-def _relevance(store: Store, record: dict[str, Any]) -> RelevanceFacts | None:
+def _relevance(record: dict[str, Any], calibration: dict[str, Any]) -> RelevanceFacts | None:
     score = record["stages"].get("score")
     if score is None:
         return None
-    version = score["counts"]["relevance"]["version"]
-    diagnostics = score["counts"]["relevance"]["diagnostics"]
-    kinds = tuple(_relevance_kind(kind, found) for kind, found in diagnostics.items())
-    status = next((d["status"] for d in diagnostics.values() if d["status"] != "OK"), "OK")
-    return RelevanceFacts(
-        version, status, kinds, note="on households the model had not seen, in the last past window"
-    )
+    found = score["counts"]["relevance"]
+    kinds = tuple(_relevance_kind(k, d, calibration.get(k)) for k, d in found["diagnostics"].items())
+    status = next((d["status"] for d in found["diagnostics"].values() if d["status"] != "OK"), "OK")
+    drawn = "; dots: this turn's probabilities against what was then bought" if calibration else ""
+    note = f"Diagnostics: households the model had not seen, in the last window before the turn{drawn}."
+    return RelevanceFacts(found["version"], status, kinds, note)
 
 
-def _relevance_kind(kind: str, found: dict[str, Any]) -> RelevanceKind:
+def _relevance_kind(kind: str, found: dict[str, Any], outcome: dict[str, Any] | None) -> RelevanceKind:
     one_window = "one window of held-out households"
-    measures = (
+    measures = [
         ("pairs held out", counted(found["held_out_pairs"])),
         ("bought", Figure(found["held_out_share"], unit="share", note=one_window)),
         ("predicted", Figure(found["mean_probability"], unit="share", note=one_window)),
         ("area under the curve", Figure(found["auc"], note=one_window)),
         ("log loss", Figure(found["log_loss"], unit="nats", note=one_window)),
         ("expected calibration error", Figure(found["calibration_error"], note=one_window)),
-    )
-    bins = tuple(ReliabilityBin(**b) for b in found.get("bins", ()))
-    return RelevanceKind(kind, measures, bins)
+    ]
+    if outcome is None:
+        return RelevanceKind(kind, tuple(measures), ())
+    error = Figure(outcome["expected_calibration_error"], note="the window after the turn, all households")
+    measures.append(("expected calibration error after the turn", error))
+    return RelevanceKind(kind, tuple(measures), tuple(_bin(b) for b in outcome["bins"]))
+
+
+def _bin(found: dict[str, Any]) -> ReliabilityBin:
+    """Return a group with Wilson's interval (1927), which takes pairs as independent and so is a little narrow."""
+    n, share, z = found["count"], found["observed"], 1.96
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * float(np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)))
+    return ReliabilityBin(found["predicted"], share, max(middle - half, 0.0), min(middle + half, 1.0), n)
 
 
 def _assumptions(program: Program) -> tuple[AssumptionFacts, ...]:

@@ -8,12 +8,13 @@ from typing import Any
 from rapport.reports.facts import BacktestFacts, BacktestRow, CampaignRow, Figure
 
 HITS = "hits_per_portfolio"
+DRAWN = ("expected_contribution", "slots_that_cannot_pay")
 
 
 def backtest_facts(record: dict[str, Any]) -> BacktestFacts:
     """Return a backtest's record as the report shows it."""
     weeks = record["weeks"]
-    rows = [_row(r) for r in record["rows"]]
+    rows = [shown for r in record["rows"] for shown in _rows(r)]
     for tier, shares in record["coverage"].items():
         rows += [
             BacktestRow(
@@ -28,6 +29,7 @@ def backtest_facts(record: dict[str, Any]) -> BacktestFacts:
     return BacktestFacts(
         rows=tuple(rows),
         hits_measure=HITS,
+        more_measures=DRAWN,
         campaigns=tuple(_campaign(c) for c in record["campaigns"]),
         note=(
             f"{len(weeks)} Mondays from {weeks[0]} to {weeks[-1]}, windows of {record['window_days']} days, "
@@ -38,14 +40,14 @@ def backtest_facts(record: dict[str, Any]) -> BacktestFacts:
     )
 
 
-def _row(row: dict[str, Any]) -> BacktestRow:
-    return BacktestRow(
-        row["tier"],
-        row["policy"],
-        row["measure"],
-        _figure(row, row["unit"], row["basis"]),
-        row["policy"] == "rapport",
-    )
+def _rows(row: dict[str, Any]) -> list[BacktestRow]:
+    """Return a policy's figure and, for a comparator, what Rapport is above it, with the paired interval."""
+    tier, policy, measure = row["tier"], row["policy"], row["measure"]
+    shown = [BacktestRow(tier, policy, measure, _figure(row, row["unit"], row["basis"]), policy == "rapport")]
+    if policy != "rapport":
+        less = _figure(row["rapport_minus_policy"], row["unit"], row["basis"])
+        shown.append(BacktestRow(tier, f"rapport less {policy}", measure, less, difference=True))
+    return shown
 
 
 def _figure(spread: dict[str, Any], unit: str, basis: Any) -> Figure:

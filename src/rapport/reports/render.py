@@ -99,7 +99,7 @@ def _comparisons(facts: ReportFacts) -> tuple[KeyFigure, ...]:
         ours = [r for r in test.rows if r.ours and r.measure == test.hits_measure]
         found.append(
             KeyFigure(
-                f"Backtest: {test.hits_measure}",
+                f"Backtest: {test.hits_measure.replace('_', ' ')}",
                 None,
                 "By tier; the comparators stand in the section on the backtest.",
                 tuple((r.tier, show_figure(r.figure, money)) for r in ours),

@@ -64,14 +64,22 @@ def backtest_section(facts: ReportFacts) -> Section:
         )
         return Section("backtest", "Backtest", says, (missing,))
     blocks: list[Block] = []
-    pictures = _hits(test, facts.currency)
-    if pictures:
-        blocks.append(Chart(f"{test.hits_measure}, by tier (Rapport in blue)", pictures, _OWN_AXIS))
+    for measure in (test.hits_measure, *test.more_measures):
+        pictures = _compared(test, measure, facts.currency)
+        if pictures:
+            title = measure.replace("_", " ").capitalize()
+            basis = pictures[0][1]
+            blocks.append(
+                Chart(f"{title}{basis}, by tier (Rapport in blue)", tuple(p for p, _ in pictures), _OWN_AXIS)
+            )
     blocks.append(
         Table(
             "All measures, by tier",
             ("Measure", "Tier", "Policy", "Value"),
-            tuple((r.measure, f"Tier {r.tier}", r.policy, show_figure(r.figure, facts.currency)) for r in test.rows),
+            tuple(
+                (r.measure.replace("_", " "), named_tier(r.tier), r.policy, show_figure(r.figure, facts.currency))
+                for r in test.rows
+            ),
             test.note,
         )
     )
@@ -81,22 +89,23 @@ def backtest_section(facts: ReportFacts) -> Section:
     return Section("backtest", "Backtest", says, tuple(blocks))
 
 
-def _hits(test: BacktestFacts, currency: str) -> tuple[Picture, ...]:
-    rows = [r for r in test.rows if r.measure == test.hits_measure and r.figure.value is not None]
-    if not rows:
-        return ()
-    drawn = {
-        tier: interval_rows([(r.policy, r.figure, r.ours, None) for r in rows if r.tier == tier], currency)
-        for tier in dict.fromkeys(r.tier for r in rows)
-    }
-    unit = rows[0].figure.unit
-    return tuple(
-        Picture(
-            f"Tier {tier}",
-            Markup(charts.draw_intervals(f"hits-{place}", lines, unit, f"{test.hits_measure} in tier {tier}")),
-        )
-        for place, (tier, lines) in enumerate(drawn.items())
-    )
+def named_tier(tier: str) -> str:
+    """Return a tier as the page names it; ``all`` stands for the tiers together, which never stand alone."""
+    return "All tiers" if tier == "all" else f"Tier {tier}"
+
+
+def _compared(test: BacktestFacts, measure: str, currency: str) -> tuple[tuple[Picture, str], ...]:
+    """Return a picture for each tier of one measure, each with the word that marks an assumed one."""
+    rows = [r for r in test.rows if r.measure == measure and not r.difference and r.figure.value is not None]
+    pictures = []
+    for place, tier in enumerate(dict.fromkeys(r.tier for r in rows)):
+        here = [r for r in rows if r.tier == tier]
+        lines = interval_rows([(r.policy, r.figure, r.ours, None) for r in here], currency)
+        said = f"{measure.replace('_', ' ')}, {named_tier(tier)}"
+        svg = charts.draw_intervals(f"{measure.replace('_', '-')}-{place}", lines, here[0].figure.unit, said)
+        basis = ", assumed" if here[0].figure.basis == "assumed" else ""
+        pictures.append((Picture(named_tier(tier), Markup(svg)), basis))
+    return tuple(pictures)
 
 
 def _campaign_headers(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -108,7 +117,7 @@ def _campaign_rows(facts: ReportFacts, test: BacktestFacts, names: tuple[str, ..
     for c in test.campaigns:
         found = dict(c.measures)
         cells = (show_figure(found[n], facts.currency) if n in found else "not measured" for n in names)
-        rows.append((c.campaign, c.kind, show_day(c.starts), f"Tier {c.tier}", f"{c.households:,}", *cells))
+        rows.append((c.campaign, c.kind, show_day(c.starts), named_tier(c.tier), f"{c.households:,}", *cells))
     return tuple(rows)
 
 
@@ -181,7 +190,7 @@ def readout_section(facts: ReportFacts) -> Section:
             tuple(
                 (
                     r["measure"].replace("_", " "),
-                    f"Tier {r['tier']}",
+                    named_tier(r["tier"]),
                     r["group"],
                     f"{r['customers']:,}",
                     show_figure(f, facts.currency),

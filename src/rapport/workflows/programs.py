@@ -10,7 +10,7 @@ from typing import Any
 
 from rapport.core.errors import ProgramMissing, ProgramSyntax, TargetExists
 from rapport.core.tables import CATALOGUE, STATES
-from rapport.identify.load_sql import plan_reading
+from rapport.identify.load_sql import name_traits, plan_reading
 from rapport.program.model import Program
 from rapport.program.parse import parse_program
 from rapport.program.rules import check_rule
@@ -74,7 +74,7 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
 def check_rules(program: Program) -> None:
     """Raise RuleRefused where a rule of the programme holds something that rules may not."""
     customers = program.source("customers")
-    states = [*STATES.names, *(customers.traits if customers else ())]
+    states = [*STATES.names, *(name_traits(customers.traits) if customers else ())]
     for rule in program.rules:
         check_rule(rule.offers, CATALOGUE.names, f"rules.{rule.name}.offers")
         check_rule(rule.customers, states, f"rules.{rule.name}.customers")

@@ -6,6 +6,7 @@ all. Nothing is decided here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from rapport.core.reasons import Basis, Status
 from rapport.core.tables import READOUT
 from rapport.measure.means import Estimate, mean_of, share_test
 from rapport.measure.outcomes_sql import outcomes_sql
+from rapport.measure.ranking import calibration_table
 from rapport.measure.scorecard import PER_CUSTOMER, UNITS, effect_on, measure_of
 from rapport.program.model import Program
 from rapport.workflows.ports import Engine
@@ -93,7 +95,7 @@ def read_out(engine: Engine, decisions: pa.Table, catalogue: pa.Table, program: 
     tiers = np.array(decisions["tier"].to_pylist())
     rows = _arms(outcomes, treated, tiers, window)
     rows += _taken(engine, decisions, catalogue, window)
-    rows.append(_sample_ratio(treated, program))
+    rows.append(_sample_ratio(treated, decisions["household_key"].to_numpy(), program))
     return pa.Table.from_pylist(rows, schema=READOUT)
 
 
@@ -157,7 +159,13 @@ def _taken(engine: Engine, decisions: pa.Table, catalogue: pa.Table, window: Win
     count[np.searchsorted(keys, taken["customer_key"].to_numpy())] = taken["taken"].to_numpy()
     lists = decisions["offer_response_probabilities"].to_pylist()
     base = decisions["offer_base_probabilities"].to_pylist()
-    with_offer, without = (np.array([sum(row) for row in column]) for column in (lists, base))
+    with_offer, without = (np.array([math.fsum(row) for row in column]) for column in (lists, base))
+    per_portfolio = {
+        "offers_taken_per_portfolio": count,
+        "offers_expected_without_offer": without,
+        "offers_expected_with_offer": with_offer,
+    }
+    households = decisions["household_key"].to_numpy()
     spoken = _lengths(decisions) > 0
     treated = np.array(decisions["arm"].to_pylist()) == "treated"
     tiers = np.array(decisions["tier"].to_pylist())
@@ -165,10 +173,9 @@ def _taken(engine: Engine, decisions: pa.Table, catalogue: pa.Table, window: Win
     for tier in TIERS:
         for group, members in (("treated", treated), ("holdout", ~treated)):
             inside = spoken & members & (tiers == tier)
-            rows.append(_row("offers_taken_per_portfolio", tier, group, mean_of(count[inside]), window))
-            rows.append(_row("offers_expected_without_offer", tier, group, mean_of(without[inside]), window))
-            expected = _row("offers_expected_with_offer", tier, group, mean_of(with_offer[inside]), window)
-            rows.append(expected | {"basis": str(Basis.ASSUMED)})
+            for measure, values in per_portfolio.items():
+                rows.append(_row(measure, tier, group, mean_of(values[inside], households[inside]), window))
+            rows[-1]["basis"] = str(Basis.ASSUMED)
     return rows
 
 
@@ -177,9 +184,11 @@ def _lengths(decisions: pa.Table) -> NDArray[np.int64]:
     return np.diff(offsets).astype(np.int64)
 
 
-def _sample_ratio(treated: NDArray[np.bool_], program: Program) -> dict[str, Any]:
+def _sample_ratio(treated: NDArray[np.bool_], households: NDArray[np.int64], program: Program) -> dict[str, Any]:
+    """Return the share held out; chance is judged by households, which are what was drawn."""
     held_out, n = int((~treated).sum()), len(treated)
-    p_value = share_test(held_out, n, program.policy.holdout_share)
+    drawn = len(np.unique(households[~treated])), len(np.unique(households))
+    p_value = share_test(*drawn, program.policy.holdout_share)
     return {
         "measure": "holdout_share",
         "tier": "all",
@@ -193,3 +202,52 @@ def _sample_ratio(treated: NDArray[np.bool_], program: Program) -> dict[str, Any
         "status": str(Status.OK),
         "note": f"planned {program.policy.holdout_share:g}; p = {p_value:.3f} that chance alone made the difference",
     }
+
+
+CALIBRATION_GROUPS = 10
+
+
+def bought_in_window(engine: Engine, scores: pa.Table, catalogue: pa.Table, window: Window) -> NDArray[np.bool_]:
+    """Return whether each customer bought each offer's item in the window, shape (n, J); needs `purchases`."""
+    engine.register_arrow("offers", catalogue.select(["offer_index", "item"]))
+    found = engine.query(
+        """SELECT DISTINCT p.customer_key, o.offer_index FROM purchases p JOIN offers o ON o.item = p.item
+           WHERE p.day >= $first AND p.day < $stop""",
+        {"first": window.first, "stop": window.stop},
+    )
+    bought = np.zeros((len(scores), len(catalogue)), dtype=np.bool_)
+    rows = np.searchsorted(scores["customer_key"].to_numpy(), found["customer_key"].to_numpy())
+    bought[rows, found["offer_index"].to_numpy()] = True
+    return bought
+
+
+def calibrate(scores: pa.Table, bought: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the turn's base probabilities against what was then bought, repeat and explore apart, as plain values.
+
+    Parameters
+    ----------
+    scores : Arrow table with the schema `core.tables.SCORES`
+    bought : bool array, shape (n, J)
+        Whether each customer bought each offer's item in the window.
+
+    Notes
+    -----
+    Offers of the turn may have changed what was bought, by design; where they were really sent, the treated are
+    expected above the line.
+    """
+    shape = bought.shape
+    base = scores["base_probability"].combine_chunks().flatten().to_numpy().reshape(shape).astype(np.float64)
+    before = scores["bought_before"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(shape)
+    found = {}
+    for kind, pairs in (("repeat", before.astype(np.bool_)), ("explore", ~before.astype(np.bool_))):
+        if not pairs.any():
+            continue
+        table = calibration_table(base[pairs], bought[pairs], CALIBRATION_GROUPS)
+        found[kind] = {
+            "expected_calibration_error": table.expected_calibration_error,
+            "bins": [
+                {"predicted": float(p), "observed": float(o), "count": int(n)}
+                for p, o, n in zip(table.predicted, table.observed, table.count, strict=True)
+            ],
+        }
+    return found

@@ -32,6 +32,7 @@ from rapport.differentiate.spend import SpendModel, fit_spend
 from rapport.differentiate.tiers import assign_tiers
 from rapport.differentiate.value import CustomerValues, ValueTerms, value_customers
 from rapport.differentiate.value import PurchaseHistory as ValueHistory
+from rapport.identify.load_sql import name_traits
 from rapport.program.model import Program
 from rapport.program.rules import check_rule
 from rapport.workflows.ports import Engine
@@ -122,7 +123,7 @@ def over_validity(probability: NDArray[np.float64], catalogue: pa.Table, window_
     valid = catalogue["valid_days"].to_numpy() / window_days
     if (valid == 1.0).all():
         return probability
-    return -np.expm1(np.log1p(-probability) * valid)
+    return -np.expm1(np.log1p(-np.minimum(probability, 1.0 - 1e-12)) * valid)
 
 
 def exclusions(engine: Engine, states: pa.Table, catalogue: pa.Table, program: Program) -> NDArray[np.int8]:
@@ -160,7 +161,8 @@ def reachable(states: pa.Table, program: Program) -> NDArray[np.bool_]:
     out = np.ones((len(states), len(program.channels)), dtype=np.bool_)
     for c, channel in enumerate(program.channels):
         if channel.needs is not None:
-            out[:, c] = states[channel.needs].is_valid().to_numpy(zero_copy_only=False)
+            (trait,) = name_traits([channel.needs])
+            out[:, c] = states[trait].is_valid().to_numpy(zero_copy_only=False)
     return out
 
 

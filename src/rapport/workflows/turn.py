@@ -29,7 +29,7 @@ from rapport.workflows.compose import compose_turn
 from rapport.workflows.load import LoadSummary, fingerprint, load_program
 from rapport.workflows.offers import make_catalogue
 from rapport.workflows.plan import decision_rows, hold_out, plan_counts, plan_turn, terms_record
-from rapport.workflows.read_out import Window, measure_baseline, read_out
+from rapport.workflows.read_out import Window, bought_in_window, calibrate, measure_baseline, read_out
 from rapport.workflows.score import (
     Scored,
     diagnostics_of,
@@ -325,10 +325,17 @@ def _readout(turn: Turn, tools: Tools) -> dict[str, Any]:
     stop = first + timedelta(days=turn.program.offers.validity_days)
     with tools.make_engine() as engine:
         open_tables(engine, turn.loaded)
-        make_purchases(engine, turn.program, stop)
+        longest = max(turn.program.offers.validity_days, *catalogue["valid_days"].to_pylist())
+        make_purchases(engine, turn.program, first + timedelta(days=longest))
         last = engine.query("SELECT max(day) AS day FROM transactions")["day"][0].as_py()
         window = Window(first, stop, min(stop, last + timedelta(days=1)))
         readout = read_out(engine, decisions, catalogue, turn.program, window)
+        if window.closed:
+            bought = bought_in_window(engine, store.read_table(turn.name, "scores"), catalogue, window)
+            store.write_json(
+                store.turn_folder(turn.name) / "calibration.json",
+                calibrate(store.read_table(turn.name, "scores"), bought),
+            )
     store.write_table(turn.name, "readout", readout)
     report = tools.report(turn.program, store, turn.name, turn.loaded)
     store.write_text(store.turn_folder(turn.name) / "report.html", report)

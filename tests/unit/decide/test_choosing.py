@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from scipy.stats import chisquare
-from worlds import TURN, catalogue_table, channel, rows_of, score_rows, shop
 
 from rapport.core.keys import customer_key
 from rapport.decide.decide import decide
 from rapport.program.model import Program
 from rapport.workflows.plan import Plan, plan_turn
+from worlds import TURN, catalogue_table, channel, rows_of, score_rows, shop
 
 # Margin 30 %, depth 20 %, odds ratio 4, base .1: p1 = .4 / 1.3 = .307692; a price of 10.00 is worth
 # 10 (.207692 x .1 - .1 x .2) = 10 x .0007692 = .007692: 7692 micros.
@@ -95,7 +95,9 @@ def test_reach_and_the_contact_cap_close_channels_with_the_reason(scores: dict[s
 
 
 def test_equal_channels_go_to_the_first_equal_levels_to_the_cheapest_equal_offers_to_the_lower_index() -> None:
-    found = decided(*alike(1, [10_000_000] * 4, channels=2), shop(channel("till"), channel("email"), portfolio_size=2))[0]
+    found = decided(
+        *alike(1, [10_000_000] * 4, channels=2), shop(channel("till"), channel("email"), portfolio_size=2)
+    )[0]
     assert (found["channel"], found["level"], found["litmus"]) == ("till", "mass", "mass")
     assert found["offer_ids"] == ["o00", "o01"]
 
@@ -154,7 +156,7 @@ def test_capacity_zero_silences_the_channel_also_for_exploration() -> None:
 
 
 def test_a_drawn_last_offer_is_weighed_by_its_own_category() -> None:
-    # Two offers of category x lead; the third, of y, is only ever drawn. Variety .5: the second x counts half, a y whole.
+    # Two offers of category x lead; the third, of y, is only ever drawn. At variety .5 the second x counts half.
     scores = score_rows(np.full((400, 3), 0.1))
     catalogue = catalogue_table([40_000_000, 30_000_000, 10_000_000], categories=["x", "x", "y"])
     program = shop(
@@ -225,7 +227,9 @@ def test_what_differs_from_the_best_choice_is_marked_as_explored(clones: list[di
 
 
 def test_without_exploration_every_chance_is_one() -> None:
-    found = decided(*alike(50, [10_000_000] * 3, channels=2), shop(channel("email"), channel("till"), portfolio_size=2))
+    found = decided(
+        *alike(50, [10_000_000] * 3, channels=2), shop(channel("email"), channel("till"), portfolio_size=2)
+    )
     assert {d["channel_probability"] for d in found} == {1.0}
     assert {p for d in found for p in d["offer_choice_probabilities"]} == {1.0}
     assert {d["silence_probability"] for d in found} == {0.0}

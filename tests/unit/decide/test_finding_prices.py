@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,3 +93,26 @@ def test_a_channel_too_small_for_its_exploration_is_not_explored_and_then_priced
     assert find_prices(usage, [2], 30) == Prices((10,), (False,))
     assert find_prices(usage, [6], 30) == Prices((20,), (True,))
     assert find_prices(usage, [8], 30) == Prices((0,), (True,))
+
+
+def test_channels_alike_to_most_are_filled_and_the_dual_bound_says_how_well() -> None:
+    # By weak duality no allocation is worth more than sum max(0, best v - p) + sum p x capacity (Everett 1963).
+    rng = np.random.default_rng(0)
+    capacity = [300, 500]
+    values = np.rint(rng.gamma(2, 5e5, (2000, 1)) * rng.uniform(0.9, 1.1, (2000, 2)) - 2e5).astype(np.int64)
+
+    def taken(prices: Prices) -> tuple[np.ndarray, np.ndarray]:
+        worth = values - np.array(prices.contact_micros)
+        return worth.max(axis=1), np.where(worth.max(axis=1) > 0, worth.argmax(axis=1), -1)
+
+    def usage(prices: Prices) -> list[int]:
+        return [int((taken(prices)[1] == c).sum()) for c in range(2)]
+
+    found = find_prices(usage, capacity, int(values.max()))
+    assert all(u <= c for u, c in zip(usage(found), capacity, strict=True))
+    surplus, channel = taken(found)
+    got = sum(int(values[channel == c, c].sum()) for c in range(2))
+    bound = int(np.maximum(surplus, 0).sum()) + sum(
+        p * c for p, c in zip(found.contact_micros, capacity, strict=True)
+    )
+    assert got > 0.995 * bound

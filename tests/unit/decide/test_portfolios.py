@@ -31,9 +31,7 @@ def test_no_subset_is_worth_more(categories: list[int], data: st.DataObject, siz
     n = len(categories)
     # Whole tens of millions: rounding to a micro decides nothing.
     values = [10_000_000 * v for v in data.draw(st.lists(st.integers(-3, 6), min_size=n, max_size=n))]
-    offers, weights = pick_portfolios(
-        np.array([values]), np.array(categories, dtype=np.int32), size, variety
-    )
+    offers, weights = pick_portfolios(np.array([values]), np.array(categories, dtype=np.int32), size, variety)
     picked = tuple(int(o) for o in offers[0] if o != NO_OFFER)
     best = max(
         worth(s, values, categories, variety)
@@ -53,17 +51,13 @@ def test_single_micros_are_off_by_less_than_one_a_slot(categories: list[int], da
     values = data.draw(st.lists(st.integers(0, 9), min_size=n, max_size=n))
     offers, weights = pick_portfolios(np.array([values]), np.array(categories, dtype=np.int32), size, 0.85)
     found = sum(round(values[o] * w) for o, w in zip(offers[0], weights[0], strict=True) if o != NO_OFFER)
-    best = max(
-        worth(s, values, categories, 0.85) for k in range(min(size, n) + 1) for s in combinations(range(n), k)
-    )
+    best = max(worth(s, values, categories, 0.85) for k in range(min(size, n) + 1) for s in combinations(range(n), k))
     assert abs(found - best) <= size
 
 
 def test_a_second_of_one_category_gives_way_to_another_category() -> None:
     # 100 + 60 beats 100 + .5 x 90; the third slot takes the .5 x 90.
-    offers, weights = pick_portfolios(
-        np.array([[100, 90, 60]]), np.array([0, 0, 1], dtype=np.int32), 3, 0.5
-    )
+    offers, weights = pick_portfolios(np.array([[100, 90, 60]]), np.array([0, 0, 1], dtype=np.int32), 3, 0.5)
     assert offers.tolist() == [[0, 2, 1]]
     assert weights.tolist() == [[1.0, 1.0, 0.5]]
 

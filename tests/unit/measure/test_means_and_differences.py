@@ -88,3 +88,23 @@ def test_sixty_heads_in_a_hundred_are_tested_as_the_binomial_says() -> None:
     # P(X >= 60) = .02844 for 100 fair tosses; twice that.
     assert share_test(60, 100, 0.5) == pytest.approx(0.0569, abs=0.0001)
     assert share_test(0, 0, 0.1) == 1.0
+
+
+def test_copies_of_a_household_say_no_more_than_one_of_it() -> None:
+    # Every customer of a household alike: the interval is that of the households, whatever their number of customers.
+    values, control = drawn(7, 60), drawn(8, 45)
+    four, three = np.repeat(values, 4), np.repeat(control, 3)
+    households = np.repeat(np.arange(60), 4), np.repeat(np.arange(45), 3)
+    alone, together = mean_of(values), mean_of(four, households[0])
+    assert (together.value, together.low, together.high) == pytest.approx((alone.value, alone.low, alone.high))
+    assert together.customers == 240
+    apart, joined = difference_of(values, control), difference_of(four, three, households)
+    assert (joined.value, joined.low, joined.high) == pytest.approx((apart.value, apart.low, apart.high))
+    assert joined.customers == 240 + 135
+
+
+def test_many_customers_of_few_households_are_too_few() -> None:
+    values = drawn(9, 400)
+    households = np.arange(400) % (FEWEST - 1)
+    assert mean_of(values, households).status is Status.TOO_FEW_CUSTOMERS
+    assert difference_of(values, values, (households, households)).low is None

@@ -11,6 +11,7 @@ from rapport.program.model import Measure
 # Forty customers, two kinds: A spends 10.00 on two days in two departments, B nothing.
 HALF = np.tile([1, 0], 20)
 OUTCOMES = {
+    "household_key": np.arange(40),
     "margin_micros": HALF * 3_000_000,
     "sales_micros": HALF * 10_000_000,
     "purchase_days": HALF * 2,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from programs import MINIMAL, changed
 
+from programs import MINIMAL, changed
 from rapport.core.errors import ProgramInvalid, ProgramSyntax
 from rapport.program.parse import find_line, parse_program
 
@@ -34,7 +34,12 @@ def test_the_minimal_programme_is_read_with_its_defaults() -> None:
 
 # (what is replaced, by what, a piece of the line that the error must name or None, what the message must hold)
 BAD = [
-    ('name = "Corner shop"', 'name = "Corner shop"\nchanels = 1', "chanels", ["chanels is not a setting", "channels"]),
+    (
+        'name = "Corner shop"',
+        'name = "Corner shop"\nchanels = 1',
+        "chanels",
+        ["chanels is not a setting", "channels"],
+    ),
     ("capacity = 100", "capcity = 100", "capcity", ["channels.1.capcity is not a setting", "Did you mean capacity?"]),
     ("capacity = 100", "", "[[channels]]", ["channels.1.capacity is missing"]),
     ("Europe/Vienna", "Europe/Wien", "timezone", ["timezone is 'Europe/Wien'", "IANA"]),
@@ -45,9 +50,19 @@ BAD = [
     ("depth = 0.20", "depth = 20", "depth = 20", ["offers.depth is 20", "below 1", "not a percentage"]),
     ("top_share = 0.25", "top_share = 25", "top_share", ["tiers.top_share is 25", "at most 1", "not a percentage"]),
     ("top_share = 0.25", "top_share = 0.9", "[tiers]", ["top_share + bottom_share is 1.1", "must not exceed 1"]),
-    ('goals = ["more-visits"]', "goals = []", None, ["channels.email serves no goal", "after the goals", "more-visits"]),
+    (
+        'goals = ["more-visits"]',
+        "goals = []",
+        None,
+        ["channels.email serves no goal", "after the goals", "more-visits"],
+    ),
     ('goals = ["more-visits"]', 'goals = ["more-vists"]', None, ["'more-vists'", "Did you mean more-visits?"]),
-    ('challenge = "few-visits"', 'challenge = "few-vists"', None, ["goals.more-visits.challenge", "Did you mean few-v"]),
+    (
+        'challenge = "few-visits"',
+        'challenge = "few-vists"',
+        None,
+        ["goals.more-visits.challenge", "Did you mean few-v"],
+    ),
     ('A = "Keep."\n', "", "[tiers", ["purpose lacks A", "A, B and C"]),
     ('measure = "purchase_days_per_customer"', 'measure = "likes"', "measure", ["is 'likes'", "'active_share'"]),
     ("target_change = 0.05", "target_change = inf", "target_change", ["target_change is inf"]),
@@ -57,7 +72,7 @@ BAD = [
     ('at = "when"', 'at = ["when", "hour"]', "[[sources]]", ["columns.at is a list", "money"]),
     ('path = "lines.csv"', 'path = "lines.csv"\nkey = ["store_id"]', "[[sources]]", ["key names store_id"]),
     ('path = "lines.csv"', 'path = "lines.csv"\ntraits = ["age"]', "[[sources]]", ["only customers have traits"]),
-    ('path = "lines.csv"', 'path = "lines.csv"\ntimezone = "CETX"', "timezone = \"CETX\"", ["is 'CETX'", "IANA"]),
+    ('path = "lines.csv"', 'path = "lines.csv"\ntimezone = "CETX"', 'timezone = "CETX"', ["is 'CETX'", "IANA"]),
     ('kind = "transactions"', 'kind = "sales"', 'kind = "sales"', ["is 'sales'", "'transactions'"]),
     ("depth = 0.20", 'depth = 0.20\nfile = "offers.csv"', "[offers]", ["either query or file"]),
     ('query = "SELECT DISTINCT item FROM purchases"', "", "[offers]", ["either query or file"]),
@@ -99,7 +114,9 @@ def test_a_programme_without_goals_is_told_to_begin_with_them() -> None:
         parse_program("goals = []\n" + MINIMAL[:start] + MINIMAL[stop:])
 
 
-@pytest.mark.parametrize(("part", "name"), [("challenges", "few-visits"), ("goals", "more-visits"), ("channels", "email")])
+@pytest.mark.parametrize(
+    ("part", "name"), [("challenges", "few-visits"), ("goals", "more-visits"), ("channels", "email")]
+)
 def test_names_that_repeat_are_refused(part: str, name: str) -> None:
     head = f"[[{part}]]"
     start = MINIMAL.index(head)
@@ -150,3 +167,11 @@ def test_text_in_a_query_is_not_taken_for_a_key() -> None:
     assert find_line(text, ("offers", "depth")) == line_of(text, "depth = 7")
     assert find_line(text, ("margins", "default")) == line_of(text, "default = 0.30")
     assert find_line(text, ("lift", "low")) == line_of(text, "low = 2.0")
+
+
+def test_more_rules_than_a_score_can_tell_apart_are_refused() -> None:
+    rule = '[[rules]]\nname = "r{}"\nkind = "eligibility"\nwhy = "w"\n'
+    text = MINIMAL + "\n" + "".join(rule.format(i) for i in range(127))
+    assert len(parse_program(text).rules) == 127
+    with pytest.raises(ProgramInvalid, match="rules holds more than 127; must hold at most 127"):
+        parse_program(text + rule.format(127))

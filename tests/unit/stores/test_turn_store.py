@@ -76,9 +76,10 @@ def test_what_a_killed_process_left_half_written_is_swept_away(store: TurnStore)
 def test_a_folder_takes_its_name_only_when_the_block_ends_well(store: TurnStore) -> None:
     folder = store.loaded_folder("0123456789abcdef0000")
     assert folder.name == "0123456789abcdef"
-    with pytest.raises(KeyboardInterrupt), store.folder_when_whole(folder) as part:
-        (part / "x").write_text("1")
-        raise KeyboardInterrupt
+    killed = store.folder_when_whole(folder)
+    part = killed.__enter__()
+    (part / "x").write_text("1")
+    killed.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert not folder.exists()
     assert not part.exists()
     with store.folder_when_whole(folder) as part:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from programs import program_with
-from state_tables import AS_OF, line, opened, person, tables
 
+from programs import program_with
 from rapport.core.errors import NoOffers, OfferInvalid, RuleRefused
 from rapport.core.tables import CATALOGUE
 from rapport.engines.duckdb_engine import DuckDBEngine
 from rapport.workflows.offers import make_catalogue
+from state_tables import AS_OF, line, opened, person, tables
 
 MARGINS = {"default": 0.30, "departments": {"PRODUCE": 0.40}}
 
@@ -65,6 +65,7 @@ def test_what_an_offer_does_not_say_comes_from_the_item_and_the_programme(engine
         "buyers": 2,
         "valid_from": AS_OF,
         "valid_days": 28,
+        "eligible": None,
         "basis": "assumed",
     }
     assert (soap["offer_index"], soap["margin_share"], soap["price_micros"], soap["buyers"]) == (1, 0.3, 3_000_000, 1)
@@ -146,12 +147,16 @@ def test_a_query_that_gives_nothing_or_no_item_is_told(engine: DuckDBEngine) -> 
         from_query(engine, "SELECT 'apple' AS item, 1.5 AS depth")
 
 
-@pytest.mark.parametrize("query", ["DROP TABLE purchases", "SELECT 1; SELECT 2", "SELECT * FROM transactions", "nonsense"])
+@pytest.mark.parametrize(
+    "query", ["DROP TABLE purchases", "SELECT 1; SELECT 2", "SELECT * FROM transactions", "nonsense"]
+)
 def test_a_query_that_is_not_one_plain_select_is_refused(engine: DuckDBEngine, query: str) -> None:
     with pytest.raises(RuleRefused, match=r"offers\.query"):
         from_query(engine, query)
 
 
 def test_a_query_does_not_see_the_day_of_the_decision(engine: DuckDBEngine) -> None:
-    found = from_query(engine, "SELECT item, max(sales_micros) / 1e6 AS price FROM purchases GROUP BY item HAVING item IS NOT NULL")
+    found = from_query(
+        engine, "SELECT item, max(sales_micros) / 1e6 AS price FROM purchases GROUP BY item HAVING item IS NOT NULL"
+    )
     assert [o["price_micros"] for o in found] == [4_000_000, 3_000_000]

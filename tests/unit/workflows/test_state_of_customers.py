@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from programs import program_with
-from state_tables import AS_OF, line, person, seen, states_of, tables
 
+from programs import program_with
 from rapport.core.keys import customer_key
+from state_tables import AS_OF, line, person, seen, states_of, tables
 
 MARGINS = {"default": 0.30, "discount_borne": 0.5, "departments": {"PRODUCE": 0.40}}
 

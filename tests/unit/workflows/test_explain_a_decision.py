@@ -1,0 +1,102 @@
+"""An explanation gives the record again, checks it by deciding alone, and says what else was open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from programs import program_with
+from rapport.core.errors import StageMissing, UnknownCustomer
+from rapport.core.tables import SCORES, STATES
+from rapport.stores.turn_store import TurnStore
+from rapport.workflows.explain import explain
+from rapport.workflows.plan import plan_turn, terms_record
+from worlds import AS_OF, TURN, catalogue_table, channel, rows_of, score_rows
+
+RULES = [
+    {"name": "no-fuel", "kind": "eligibility", "why": "Not ours."},
+    {"name": "no-beer", "kind": "suitability", "why": "Not good."},
+]
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> tuple[TurnStore, Any]:
+    """Return a turn of thirty customers and five offers, of which two are excluded for everybody."""
+    program = program_with(
+        channels=[channel()],
+        rules=RULES,
+        policy={"portfolio_size": 2, "exploration_share": 0.5, "holdout_share": 0.0, "variety": 1.0},
+    )
+    base = np.random.default_rng(1).uniform(0.02, 0.25, (30, 5))
+    base[:, 4] = 0.9
+    shut = np.tile(np.array([0, 0, 0, 2, 0], np.int8), (30, 1))
+    shut[3, 2] = 1
+    scores = score_rows(base, excluded=shut)
+    catalogue = catalogue_table([10_000_000, 20_000_000, 30_000_000, 40_000_000, 50_000_000])
+    rows = rows_of(scores, np.arange(30) % 4 == 0)
+    states = rows.select(["customer_key", "customer_id", "household_key", "as_of"])
+    states = states.from_pylist(states.to_pylist(), schema=STATES)
+    plan = plan_turn(rows, catalogue, program, TURN, "model-1")
+    store = TurnStore(tmp_path)
+    for name, table in {
+        "states": states,
+        "scores": rows.select(SCORES.names),
+        "catalogue": catalogue,
+        "decisions": plan.decisions,
+    }.items():
+        store.write_table(TURN, name, table)
+    store.write_json(store.turn_folder(TURN) / "terms.json", terms_record(plan))
+    return store, program
+
+
+def test_every_customer_is_decided_the_same_again_when_alone(planned: tuple[TurnStore, Any]) -> None:
+    store, program = planned
+    decisions = store.read_table(TURN, "decisions").to_pylist()
+    assert any(d["explored"] for d in decisions)
+    for decision in decisions:
+        found = explain(store, program, TURN, decision["customer_id"])
+        assert found["same_when_decided_alone"]
+        assert found["decision"] == decision
+        assert list(found["reasons"]) == decision["reasons"]
+        assert [o["offer_id"] for o in found["portfolio"]] == decision["offer_ids"]
+        assert found["state"]["as_of"] == AS_OF
+
+
+def test_what_else_was_open_comes_by_value_without_the_excluded(planned: tuple[TurnStore, Any]) -> None:
+    found = explain(*planned, TURN, "customer 3")
+    shown = [o["offer_id"] for o in found["portfolio"] + found["alternatives"]]
+    assert sorted(shown) == ["o00", "o01", "o04"]
+    last = found["alternatives"][-1]
+    # Base .9 lies above the break-even of 1/3.
+    assert (last["offer_id"], last["reason"]) == ("o04", "DOES_NOT_PAY")
+    assert last["pays_below_base_probability"] == pytest.approx(1 / 3)
+    values = [o["value_if_seen_micros"] for o in found["alternatives"]]
+    assert values == sorted(values, reverse=True)
+    assert explain(*planned, TURN, "customer 3", alternatives=1)["alternatives"] == found["alternatives"][:1]
+
+
+def test_each_rule_tells_how_many_offers_it_set_aside(planned: tuple[TurnStore, Any]) -> None:
+    assert explain(*planned, TURN, "customer 3")["excluded"] == [
+        {"rule": "no-fuel", "reason": "NOT_ELIGIBLE", "offers": 1, "why": "Not ours."},
+        {"rule": "no-beer", "reason": "NOT_SUITABLE", "offers": 1, "why": "Not good."},
+    ]
+
+
+def test_a_changed_record_is_noticed(planned: tuple[TurnStore, Any]) -> None:
+    store, program = planned
+    decisions = store.read_table(TURN, "decisions")
+    field = decisions.schema.field("channel_probability")
+    at = decisions.schema.get_field_index(field.name)
+    changed = decisions.set_column(at, field, [np.full(len(decisions), 0.123)])
+    store.write_table(TURN, "decisions", changed)
+    assert not explain(store, program, TURN, "customer 1")["same_when_decided_alone"]
+
+
+def test_who_is_not_there_is_told_with_the_nearest(planned: tuple[TurnStore, Any], tmp_path: Path) -> None:
+    with pytest.raises(UnknownCustomer, match=r"'custmer 7' is not in turn .*30 customers.*Did you mean customer 7"):
+        explain(*planned, TURN, "custmer 7")
+    with pytest.raises(StageMissing, match="has no decisions yet"):
+        explain(TurnStore(tmp_path / "empty"), planned[1], TURN, "customer 1")

@@ -1,0 +1,62 @@
+"""What the programme's policy becomes as the frozen terms of a turn, and who is held out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from programs import program_with
+from rapport.core.keys import customer_key
+from rapport.workflows.plan import hold_out, policy_of
+from state_tables import person, states_of, tables
+from worlds import channel, shop
+
+NOBODY = np.array([], dtype=np.int64)
+
+
+@pytest.mark.parametrize(
+    ("changes", "capacity"),
+    [
+        ({"cost_per_contact": 0.03, "budget": 1.0}, 33),
+        ({"cost_per_contact": 0.1, "budget": 0.3}, 3),
+        ({"cost_per_contact": 0.03, "budget": 0.0}, 0),
+        ({"cost_per_contact": 0.0, "budget": 0.0}, 50),
+        ({"cost_per_contact": 0.01, "budget": 100.0}, 50),
+    ],
+)
+def test_a_budget_limits_contacts_as_capacity_does(changes: dict[str, Any], capacity: int) -> None:
+    policy = policy_of(shop(channel(capacity=50, **changes)), "w1")
+    assert policy.channels[0].capacity == capacity
+
+
+def test_another_turn_draws_anew_and_another_setting_has_another_version() -> None:
+    one, other = policy_of(shop(), "w1"), policy_of(shop(), "w2")
+    assert one.salt != other.salt
+    assert one.version == other.version
+    versions = {
+        policy_of(program, "w1").version
+        for program in (
+            shop(),
+            shop(portfolio_size=4),
+            shop(channel(reach=0.9)),
+            shop(litmus={"mass_cost": 1.0}),
+            program_with(lift={"odds_ratio": 3.0, "low": 1.0, "high": 4.0, "why": "w"}),
+        )
+    }
+    assert len(versions) == 5
+
+
+def test_a_household_is_held_out_as_one_and_for_ever(tmp_path: Path) -> None:
+    people = [person(f"c{i}", f"house {i // 2}") for i in range(400)]
+    states: pa.Table = states_of(tmp_path, tables(customers=people))
+    households = states["household_key"].to_numpy()
+    first = hold_out(states, shop(holdout_share=0.2), NOBODY)
+    assert 40 < first.sum() < 120  # 200 households at .2: 40 +- 4 x 5.7, each of two customers
+    assert set(households[first]).isdisjoint(households[~first])
+    later = hold_out(states, shop(holdout_share=0.0, salt="new"), np.unique(households[first]))
+    assert (later == first).all()
+    assert customer_key("house 0") in households
