@@ -56,6 +56,11 @@ class Memory:
         with self._open() as c:
             c.executemany("INSERT OR IGNORE INTO holdout VALUES (?, ?)", [(int(k), turn) for k in household_keys])
 
+    def forget_holdout(self, turn: str) -> None:
+        """Forget who was held out first in a turn; only for one that is discarded and of which nothing was sent."""
+        with self._open() as c:
+            c.execute("DELETE FROM holdout WHERE since_turn = ?", (turn,))
+
     def contacts(self, first: date, before: date) -> dict[int, int]:
         """Return deliveries per customer key on days in [first, before)."""
         query = "SELECT customer_key, count(*) FROM delivery WHERE day >= ? AND day < ? GROUP BY customer_key"

@@ -81,6 +81,10 @@ def _offer_rows(
         if "item" not in found.column_names:
             raise OfferInvalid(f"{where}: gives columns {', '.join(found.column_names)}; `item` must be among them.")
         return [(f"row {n}", row) for n, row in enumerate(found.to_pylist(), start=1)], where
+    return _read_file(program, base)
+
+
+def _read_file(program: Program, base: Path) -> tuple[list[tuple[str, dict[str, Any]]], str]:
     path = base / str(program.offers.file)
     if not path.is_file():
         raise OfferInvalid(f"offers.file is {program.offers.file!r}; there is no such file in {base}.")
@@ -111,35 +115,52 @@ def _complete(row: Mapping[str, Any], program: Program, known: Mapping[str, Know
             f"{nearest(str(item), known)}"
         )
     past = known[item]
-    margins = program.margins
-    margin_share = _number(
-        row, "margin_share", margins.departments.get(past.department or "", margins.default), where
-    )
-    depth = _number(row, "depth", program.offers.depth, where)
-    price = _number(row, "price", past.price_micros / MICROS, where)
-    valid_days = _number(row, "valid_days", program.offers.validity_days, where)
-    name = f"{where} (item {item!r})"
-    _require(
-        0 <= margin_share <= 1, name, "margin_share", margin_share, "must lie in [0, 1]; a sale at a loss is no offer"
-    )
-    _require(0 < depth < 1, name, "depth", depth, "must lie between 0 and 1, as a share of the regular price")
-    allowed = f"must be above 0, at least a micro, and at most {HIGHEST_PRICE:g}"
-    _require(1 / MICROS <= price <= HIGHEST_PRICE, name, "price", price, allowed)
-    whole = 1 <= valid_days <= 365 and valid_days == int(valid_days)
-    _require(whole, name, "valid_days", valid_days, "must be a whole number in [1, 365]")
     return {
         "offer_id": str(row.get("offer_id") or item),
         "item": item,
         "name": str(row.get("name") or item),
         "category": past.category,
         "department": past.department,
-        "depth": depth,
-        "margin_share": margin_share,
-        "price_micros": to_micros(price),
         "buyers": past.buyers,
-        "valid_days": int(valid_days),
         "eligible": str(row["eligible"]) if row.get("eligible") else None,
+        **_numbers(row, program, past, where),
     }
+
+
+def _numbers(row: Mapping[str, Any], program: Program, past: Known, where: str) -> dict[str, Any]:
+    """Return an offer's margin, depth, price and validity, each in the range that makes sense."""
+    margins = program.margins
+    usual = margins.departments.get(past.department or "", margins.default)
+    margin_share = _number(row, "margin_share", usual, where)
+    depth = _number(row, "depth", program.offers.depth, where)
+    price = _number(row, "price", past.price_micros / MICROS, where)
+    valid_days = _number(row, "valid_days", program.offers.validity_days, where)
+    name = f"{where} (item {row.get('item')!r})"
+    at_a_loss = "must lie in [0, 1]; a sale at a loss is no offer"
+    _require(0 <= margin_share <= 1, name, "margin_share", margin_share, at_a_loss)
+    _require(0 < depth < 1, name, "depth", depth, "must lie between 0 and 1, as a share of the regular price")
+    allowed = f"must be above 0, at least a micro, and at most {HIGHEST_PRICE:g}"
+    _require(1 / MICROS <= price <= HIGHEST_PRICE, name, "price", price, allowed)
+    whole = 1 <= valid_days <= 365 and valid_days == int(valid_days)
+    _require(whole, name, "valid_days", valid_days, "must be a whole number in [1, 365]")
+    return {
+        "margin_share": margin_share,
+        "depth": depth,
+        "price_micros": to_micros(price),
+        "valid_days": int(valid_days),
+    }
+
+
+def check_offer_file(program: Program, base: Path) -> None:
+    """Raise OfferInvalid where the programme's offer file cannot be read or a number in it makes no sense.
+
+    Whether the items are known can only be said once the data are loaded.
+    """
+    if program.offers.file is None:
+        return
+    rows, name = _read_file(program, base)
+    for place, row in rows:
+        _numbers(row, program, Known(None, None, 0, MICROS), f"{name} {place}")
 
 
 def _number(row: Mapping[str, Any], column: str, default: float, where: str) -> float:

@@ -14,6 +14,7 @@ from rapport.identify.load_sql import name_traits, plan_reading
 from rapport.program.model import Program
 from rapport.program.parse import parse_program
 from rapport.program.rules import check_rule
+from rapport.workflows.offers import check_offer_file
 from rapport.workflows.ports import Engine
 
 
@@ -53,6 +54,8 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
         A source does not open or lacks mapped columns.
     RuleRefused
         A rule holds something that rules may not.
+    OfferInvalid
+        The file of offers cannot be read, or a number in it makes no sense.
     """
     sources = {}
     for source in program.sources:
@@ -62,6 +65,7 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
         plan_reading(source, view, schema, program.timezone)
         sources[source.kind] = source.path
     check_rules(program)
+    check_offer_file(program, base)
     return {
         "program": program.name,
         "goals": [g.name for g in program.goals],

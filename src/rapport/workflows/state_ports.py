@@ -75,6 +75,9 @@ class MemoryPort(Protocol):
     def hold_out(self, household_keys: Iterable[int], turn: str) -> None:
         """Hold households out for ever."""
 
+    def forget_holdout(self, turn: str) -> None:
+        """Forget who was held out first in a turn that is discarded unsent."""
+
     def contacts(self, first: date, before: date) -> dict[int, int]:
         """Return deliveries per customer on days in [first, before)."""
 

@@ -65,18 +65,20 @@ def turn_name(as_of: date) -> str:
     return f"{year}-W{week:02d}" + ("" if day == 1 else f"-{day}")
 
 
-def begin_turn(program: Program, base: Path, tools: Tools, as_of: date | None) -> Turn:
+def begin_turn(program: Program, base: Path, tools: Tools, as_of: date | None, anew: bool = True) -> Turn:
     """Load the sources, if that has not been done for these bytes, and open or reopen the turn of a day.
 
     Parameters
     ----------
     as_of : date, optional
         Day of the decision; by default the day after the last transaction.
+    anew : bool
+        Begin a turn anew whose programme or data changed before anything was decided; nothing is lost by it.
 
     Raises
     ------
     TurnConflict
-        The turn has begun under another programme or other data.
+        The turn has been decided, and not sent, under another programme or other data.
     """
     loaded, digest = load_sources(program, base, tools)
     with tools.make_engine() as engine:
@@ -89,7 +91,11 @@ def begin_turn(program: Program, base: Path, tools: Tools, as_of: date | None) -
             f"Choose a day up to {last['last'] + timedelta(days=1)}."
         )
     turn = Turn(program, base, turn_name(day), day, loaded, program_digest(program, base), digest)
-    _refuse_conflict(turn, tools)
+    if conflict := _conflict(turn, tools):
+        decided = "plan" in (turn_record(tools, turn.name) or {"stages": {}})["stages"]
+        if decided or not anew:
+            raise TurnConflict(conflict)
+        _discard(turn.name, tools)
     return turn
 
 
@@ -123,7 +129,7 @@ def reopen_turn(program: Program, base: Path, tools: Tools, name: str | None) ->
     record = turn_record(tools, name)
     if record is None:
         raise StageMissing(f"turn {name} was never begun in full. Run: rapport turn {base}")
-    return begin_turn(program, base, tools, date.fromisoformat(record["as_of"]))
+    return begin_turn(program, base, tools, date.fromisoformat(record["as_of"]), anew=False)
 
 
 def turn_record(tools: Tools, name: str) -> dict[str, Any] | None:
@@ -142,17 +148,21 @@ def program_digest(program: Program, base: Path) -> str:
     return digest.hexdigest()
 
 
-def _refuse_conflict(turn: Turn, tools: Tools) -> None:
-    """Once a turn is sent, later data and a changed programme are for the read-out and the next turn."""
+def _conflict(turn: Turn, tools: Tools) -> str | None:
+    """Return what changed under a turn that has begun, None where nothing did.
+
+    Once a turn is sent, later data and a changed programme are for the read-out and the next turn.
+    """
     record = turn_record(tools, turn.name)
     if record is None or "send" in record["stages"]:
-        return
-    for key, what in (("program_digest", "program.toml"), ("sources_digest", "the data")):
+        return None
+    for key, what in (("program_digest", "program.toml, or a file it names,"), ("sources_digest", "the data")):
         if record[key] != getattr(turn, key):
-            raise TurnConflict(
+            return (
                 f"turn {turn.name}: {what} changed since it began; a turn is decided under one programme on one "
                 f"state of the data. Undo the change, choose another --as-of, or discard what was not sent: --restart"
             )
+    return None
 
 
 def restart_turn(name: str, tools: Tools) -> None:
@@ -166,6 +176,15 @@ def restart_turn(name: str, tools: Tools) -> None:
     record = turn_record(tools, name)
     if record is not None and ("send" in record["stages"] or (tools.store.turn_folder(name) / "outbox").exists()):
         raise TurnConflict(f"turn {name} has been sent; what was said cannot be unsaid. Plan another turn.")
+    _discard(name, tools)
+
+
+def _discard(name: str, tools: Tools) -> None:
+    """Remove a turn that was not sent, and what outlives a turn only because it was begun."""
+    baseline = tools.store.state / "baseline.json"
+    if (tools.store.read_json(baseline) or {}).get("turn") == name:
+        baseline.unlink()
+    tools.memory.forget_holdout(name)
     tools.store.discard_turn(name)
 
 

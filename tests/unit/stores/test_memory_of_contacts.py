@@ -28,6 +28,13 @@ def test_once_held_out_a_household_stays_with_its_first_turn(memory: Memory, tmp
     c.close()
 
 
+def test_a_discarded_turn_leaves_nobody_held_out_who_was_not_before(memory: Memory) -> None:
+    memory.hold_out([1, 2], "w1")
+    memory.hold_out([2, 3], "w2")
+    memory.forget_holdout("w2")
+    assert memory.held_out().tolist() == [1, 2]
+
+
 def test_a_delivery_is_remembered_once(memory: Memory) -> None:
     day = date(2030, 1, 7)
     assert memory.remember_deliveries([("t1", 1, "w1", day, "email"), ("t2", 2, "w1", day, "email")]) == 2
