@@ -210,7 +210,7 @@ def _compared(results: list[dict[str, Any]]) -> list[list[str]]:
     places = list(dict.fromkeys(r["label"].rsplit(", ", 1)[1] for r in results))
     at = {(r["comparator"], r["label"].rsplit(", ", 1)[1]): r for r in results}
     names = list(dict.fromkeys(r["comparator"] for r in results))
-    rows = [["", *places], ["**Rapport**", *(_with_interval(at[names[0], p]).rsplit(" ", 1)[0] for p in places)]]
+    rows = [["", *places], ["**Rapport**", *(_with_interval(at[names[0], p] | {"unit": ""}).strip() for p in places)]]
     for name in names:
         rows.append([name, *(_number(at[name, p]["comparator_value"]) for p in places)])
         rows.append(["Rapport less this", *(_difference(at[name, p]) for p in places)])

@@ -115,3 +115,11 @@ def test_a_turn_that_failed_before_anything_was_decided_begins_anew_once_it_is_m
     rewrite(folder / "program.toml", ">= 3000", ">= 30")
     done("turn", folder)
     assert differences(remains(folder), remains(turned)) == []
+
+
+def test_a_restart_without_a_day_stays_with_the_day_of_the_turn_it_discards(shop: Path, tmp_path: Path) -> None:
+    folder = copied(shop, tmp_path / "earlier")
+    # 1 December 2025 is a Monday, four weeks before the day after the last data.
+    done("turn", folder, "--as-of", "2025-12-01", "--dry-run")
+    done("turn", folder, "--restart", "--dry-run")
+    assert [p.name for p in (folder / "state" / "turns").iterdir()] == ["2025-W49"]

@@ -65,6 +65,13 @@ def _offers_file(*rows: tuple[str, str]) -> Spoil:
 
 PROGRAMME = (
     Failure(
+        "an offer with a negative margin",
+        errors.OfferInvalid,
+        5,
+        _offers_file(("Milk", "0.3"), ("Rolls", "-0.2")),
+        ("offers.csv line 3", "Rolls", "margin_share is -0.2", "[0, 1]"),
+    ),
+    Failure(
         "a folder without a programme", errors.ProgramMissing, 3, _without("program.toml"), ("program.toml", "new")
     ),
     Failure("not TOML", errors.ProgramSyntax, 3, _program('currency = "EUR"', "currency = EUR"), ("line 5",)),
@@ -136,16 +143,17 @@ SOURCES = (
         ("2024-01-01", "2025-01-06"),
         ("turn", ".", "--as-of", "2024-01-01"),
     ),
+    Failure(
+        "a day long after the data",
+        errors.SourceEmpty,
+        4,
+        nothing,
+        ("2026-06-01", "2025-12-28", "154 days before"),
+        ("turn", ".", "--as-of", "2026-06-01"),
+    ),
 )
 
 OFFERS = (
-    Failure(
-        "an offer with a negative margin",
-        errors.OfferInvalid,
-        5,
-        _offers_file(("Milk", "0.3"), ("Rolls", "-0.2")),
-        ("offers.csv line 3", "Rolls", "margin_share is -0.2", "[0, 1]"),
-    ),
     Failure(
         "an offer of an unknown item",
         errors.OfferInvalid,
@@ -204,3 +212,23 @@ def test_wrong_offers_stop_the_turn_before_it_decides(failure: Failure, shop: Pa
     assert not [n for n in ("catalogue", "scores", "decisions") if (turn / f"{n}.parquet").exists()]
     assert set(json.loads((turn / "turn.json").read_text(encoding="utf-8"))["stages"]) == {"load", "state"}
     assert half_written(folder) == []
+
+
+def test_a_margin_for_a_department_that_no_product_has_is_refused(shop: Path, tmp_path: Path) -> None:
+    folder = copied(shop, tmp_path / "shop")
+    words = ("margins.departments", "'Bakry'", "Did you mean Bakery")
+    failure = Failure("", errors.ProgramInvalid, 3, _program('"Bakery" = 0.55', '"Bakry" = 0.55'), words)
+    failure.spoil(folder)
+    fails(failure, folder)
+    assert not (folder / "state" / "turns" / TURN / "states.parquet").exists()
+    assert half_written(folder) == []
+
+
+def test_check_refuses_a_query_over_what_it_may_not_read_and_runs_nothing(shop: Path, tmp_path: Path) -> None:
+    folder = copied(shop, tmp_path / "shop")
+    _program("FROM purchases", "FROM transactions")(folder)
+    before = listing(folder)
+    ran = rapport("check", folder)
+    assert (ran.code, ran.out) == (3, "")
+    assert "offers.query" in ran.talk
+    assert listing(folder) == before

@@ -86,6 +86,8 @@ def audit_command(program: Path, as_json: bool) -> None:
     for source in summary["sources"]:
         told = ", ".join(f"{n:,} {reason}" for reason, n in source["quarantined"].items()) or "none"
         give(f"{source['source']}: {source['rows']:,} rows, {source['kept']:,} kept, in quarantine: {told}")
+    if summary["unknown_items"]:
+        give(f"{summary['unknown_items']:,} transaction lines are of products that the product source does not have")
 
 
 def _percent(share: float | None) -> str:

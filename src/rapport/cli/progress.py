@@ -17,6 +17,8 @@ LABELS = {
 }
 
 _NOTICED = 0.05
+_SILENT_SECONDS = 10.0
+"""Off a terminal, a long stage says how far it is no more often than this."""
 
 
 class StageProgress:
@@ -32,12 +34,14 @@ class StageProgress:
         self._stack: list[tuple[str, float]] = []
         self._watched = sys.stderr.isatty()
         self._done, self._total = 0, 0
+        self._told = 0.0
 
     def start(self, stage: str, total: int | None) -> None:
         """Begin a stage."""
         self._heed()
         self._stack.append((LABELS.get(stage, stage), time.monotonic()))
         self._done, self._total = 0, total or 0
+        self._told = time.monotonic()
         if self._watched:
             self._open_bar(self._stack[-1][0], total)
 
@@ -47,9 +51,10 @@ class StageProgress:
         self._done += n
         if self._bar is not None:
             self._bar.advance(self._task, n)
-        elif self._total:
+        elif self._total and time.monotonic() - self._told > _SILENT_SECONDS:
             label, began = self._stack[-1]
-            self._say(f"  {label:<32} {time.monotonic() - began:6.1f} s, {self._done} of {self._total}")
+            self._told = time.monotonic()
+            self._say(f"  {label:<32} {self._told - began:6.1f} s, {self._done:,} of {self._total:,}")
 
     def finish(self) -> None:
         """End a stage and say how long it took."""

@@ -52,8 +52,7 @@ def run_turn(
     tools = tools_for(path.parent, StageProgress())
     with tools.store.writing():
         if restart:
-            begin_name = turn_name(as_of) if as_of else tools.store.require_turn(None)
-            restart_turn(begin_name, tools)
+            as_of = restart_turn(turn_name(as_of) if as_of else tools.store.require_turn(None), tools) or as_of
         turn = begin_turn(programme, path.parent, tools, as_of)
         say(f"{programme.name}, turn {turn.name}, as of {turn.as_of}")
         return run_stages(turn, tools, stages), tools.store.turn_folder(turn.name)
@@ -107,6 +106,9 @@ def summary_of(record: dict[str, Any], folder: Path) -> str:
         read = sum(s["rows"] for s in counts["sources"])
         set_aside = sum(sum(s["quarantined"].values()) for s in counts["sources"])
         lines.append(f"  {read:,} rows read, {set_aside:,} in quarantine, {counts['customers']:,} customers known")
+        if counts["unknown_items"]:
+            lines.append(f"  {counts['unknown_items']:,} lines of products that the product source does not have")
+        lines += [f"  poor: {field}; see rapport audit" for field in counts["poor_fields"]]
     if score := stages.get("score"):
         lines.append(f"  {score['counts']['offers']:,} offers")
     if plan := stages.get("plan"):
@@ -125,7 +127,8 @@ def summary_of(record: dict[str, Any], folder: Path) -> str:
                 f"  channel {name}: {c['used']:,} of {c['capacity']:,} contacts, price of one more place {price}"
             )
     if send := stages.get("send"):
-        told = ", ".join(f"{n:,} {status}" for status, n in send["counts"]["touches"].items())
+        words = {"sent": "sent", "withheld": "withheld from the held-out", "silent": "silent"}
+        told = ", ".join(f"{n:,} {words[status]}" for status, n in send["counts"]["touches"].items())
         lines.append(f"  touches: {told}")
     else:
         lines.append("  nothing was sent")

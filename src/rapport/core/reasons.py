@@ -31,7 +31,6 @@ class CustomerReason(StrEnum):
     CONTACT_CAP = "CONTACT_CAP"
     NO_CHANNEL = "NO_CHANNEL"
     NO_OFFER_LEFT = "NO_OFFER_LEFT"
-    NO_PURCHASE_YET = "NO_PURCHASE_YET"
 
 
 class OfferReason(StrEnum):
@@ -78,7 +77,6 @@ REASON_MEANINGS: dict[StrEnum, str] = {
     CustomerReason.CONTACT_CAP: "contacted as often as the policy allows in this period",
     CustomerReason.NO_CHANNEL: "cannot be reached in any channel of the programme",
     CustomerReason.NO_OFFER_LEFT: "no offer is eligible, applicable and suitable",
-    CustomerReason.NO_PURCHASE_YET: "no purchase before the day of the decision",
     OfferReason.NOT_ELIGIBLE: "a rule of eligibility sets the offer aside (may we)",
     OfferReason.NOT_APPLICABLE: "a rule of applicability sets the offer aside (does it make sense now)",
     OfferReason.NOT_SUITABLE: "a rule of suitability sets the offer aside (is it good for them)",

@@ -141,6 +141,10 @@ class DuckDBEngine:
         with _faults():
             self._connection.sql(sql, params=dict(params or {}))
 
+    def check_question(self, sql: str, tables: Sequence[str], place: str) -> None:
+        """Refuse a person's query that is not one plain SELECT over the named tables; nothing is run."""
+        check_question(sql, tables, place)
+
     def ask(self, sql: str, as_of: date, tables: Sequence[str], place: str = "query") -> pa.Table:
         """Return the result of a query that a person wrote.
 

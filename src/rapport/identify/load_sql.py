@@ -74,11 +74,11 @@ def plan_reading(source: Source, view: str, schema: pa.Schema, home: str) -> Rea
     cells: list[Cell] = []
     for declared in SOURCE_COLUMNS[source.kind]:
         for name in _listed(source.columns.get(declared.name)):
-            cells.append(_cell(len(cells), declared, name, schema))
+            cells.append(_cell(len(cells), declared, name, schema, source.decimal == ","))
     traits = name_traits(source.traits)
     for name, trait in zip(source.traits, traits, strict=True):
         declared = SourceColumn(trait, "text", False, "trait", f"profiles and segments by {trait}")
-        cells.append(_cell(len(cells), declared, name, schema))
+        cells.append(_cell(len(cells), declared, name, schema, source.decimal == ","))
     keys = dict.fromkeys(k for k in (source.key, NATURAL_KEYS.get(source.kind, ())) if k)
     zone = source.timezone or home
     return Reading(
@@ -137,9 +137,9 @@ def _refuse_absent(source: Source, there: Sequence[str]) -> None:
         raise SourceColumns("\n".join(lines))
 
 
-def _cell(position: int, declared: SourceColumn, name: str, schema: pa.Schema) -> Cell:
+def _cell(position: int, declared: SourceColumn, name: str, schema: pa.Schema, comma: bool) -> Cell:
     family = family_of(schema.field(name).type)
-    return Cell(position, declared.name, name, declared.kind, declared.required, declared.unlocks, family)
+    return Cell(position, declared.name, name, declared.kind, declared.required, declared.unlocks, family, comma)
 
 
 def _faults(reading: Reading) -> list[tuple[str, Cell, RowReason]]:

@@ -44,12 +44,16 @@ _SPACE = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
 _ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?)?"
 _SMALL = r"[+-]?[0-9]{1,9}([.][0-9]{0,6})?"
 _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_COMMA_NUMBER = r"[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)?(,[0-9]*)?"
 _OFFSET = r"[T ][0-9:.]+ ?([Zz]|UTC|[+-][0-9]{2}(:?[0-9]{2})?)$"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One column of a file as it fills one of Rapport's; `position` numbers the cells of a source from 0."""
+    """One column of a file as it fills one of Rapport's; `position` numbers the cells of a source from 0.
+
+    `comma` says that numbers written as text have a decimal comma, and dots, if any, between thousands.
+    """
 
     position: int
     column: str
@@ -58,6 +62,7 @@ class Cell:
     required: bool
     unlocks: str
     family: str
+    comma: bool = False
 
     @property
     def held(self) -> str:
@@ -115,14 +120,23 @@ def value_sql(cell: Cell) -> str:
         return "CAST(NULL AS BIGINT)"
     if cell.kind == "money":
         return _money_sql(cell)
+    held = _figures_sql(cell)
     number = f"TRY_CAST({held} AS DOUBLE)"
     if cell.family == "text":
         number = f"CASE WHEN regexp_full_match({held}, '{_NUMBER}') THEN {number} END"
     return number
 
 
+def _figures_sql(cell: Cell) -> str:
+    """Return SQL for the text of a number with a decimal point, NULL where it is not written as declared."""
+    if not (cell.comma and cell.family == "text"):
+        return cell.held
+    plain = f"replace(replace({cell.held}, '.', ''), ',', '.')"
+    return f"(CASE WHEN regexp_full_match({cell.held}, '{_COMMA_NUMBER}') THEN {plain} END)"
+
+
 def _money_sql(cell: Cell) -> str:
-    held = cell.held
+    held = _figures_sql(cell)
     product = f"CAST(round_even(CAST({held} AS DOUBLE) * 1000000, 0) AS BIGINT)"
     if cell.family == "float":
         return f"CASE WHEN {held} BETWEEN -{LARGEST_AMOUNT} AND {LARGEST_AMOUNT} THEN {product} END"

@@ -111,7 +111,7 @@ def _mean_and_error(values: NDArray[np.float64], households: Keys | None) -> tup
 
 
 def share_test(successes: int, trials: int, expected_share: float) -> float:
-    """Return the two-sided p-value that a count came from a binomial with the expected share (Clopper & Pearson)."""
+    """Return the two-sided p-value that a count came from a binomial with the expected share (exact)."""
     from scipy.stats import binomtest  # imported late: scipy.stats takes a second
 
     return float(binomtest(successes, trials, expected_share).pvalue) if trials else 1.0

@@ -105,6 +105,10 @@ class Source(Part):
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
         default=None, description="Delimiter of a CSV file; found out when absent."
     )
+    decimal: Literal[".", ","] = Field(
+        default=".",
+        description="What stands before decimals in numbers written as text; with a comma, dots may part thousands.",
+    )
 
     @field_validator("timezone")
     @classmethod

@@ -84,6 +84,9 @@ class Engine(Protocol):
     def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
         """Run a statement that gives no rows."""
 
+    def check_question(self, sql: str, tables: Sequence[str], place: str) -> None:
+        """Raise RuleRefused where a person's query is not one plain SELECT over the named tables; run nothing."""
+
     def ask(self, sql: str, as_of: date, tables: Sequence[str], place: str = "query") -> pa.Table:
         """Return the result of a query that a person wrote, over the named tables before `as_of`.
 

@@ -14,7 +14,7 @@ from rapport.identify.load_sql import name_traits, plan_reading
 from rapport.program.model import Program
 from rapport.program.parse import parse_program
 from rapport.program.rules import check_rule
-from rapport.workflows.offers import check_offer_file
+from rapport.workflows.offers import ASKED, check_offer_file
 from rapport.workflows.ports import Engine
 
 
@@ -66,6 +66,8 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
         sources[source.kind] = source.path
     check_rules(program)
     check_offer_file(program, base)
+    if program.offers.query is not None:
+        engine.check_question(program.offers.query, ASKED, "offers.query")
     return {
         "program": program.name,
         "goals": [g.name for g in program.goals],

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from rapport.core.errors import ProgramInvalid, nearest
 from rapport.core.keys import customer_keys
 from rapport.core.tables import LOADED, STATES
 from rapport.differentiate.state_sql import purchases_sql, states_sql
@@ -41,6 +42,19 @@ def make_purchases(engine: Engine, program: Program, as_of: date) -> None:
         f"CREATE OR REPLACE TABLE purchases AS {purchases_sql()}",
         {"as_of": as_of, "default_share": margins.default, "discount_borne": margins.discount_borne},
     )
+
+
+def refuse_unknown_departments(engine: Engine, program: Program) -> None:
+    """Raise ProgramInvalid where a margin is given for a department that no product has."""
+    there = engine.query("SELECT DISTINCT department FROM products WHERE department IS NOT NULL ORDER BY department")
+    known = there["department"].to_pylist()
+    for name in program.margins.departments:
+        if name not in known:
+            raise ProgramInvalid(
+                f"program.toml: margins.departments names {name!r}, which no product has; "
+                f"there are: {', '.join(known)}."
+                f"{nearest(name, known)}"
+            )
 
 
 def trait_names(customers: pa.Schema) -> list[str]:

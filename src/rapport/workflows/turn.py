@@ -40,8 +40,11 @@ from rapport.workflows.score import (
     score_table,
 )
 from rapport.workflows.send import send_turn
-from rapport.workflows.state import build_states, make_purchases, open_tables
+from rapport.workflows.state import build_states, make_purchases, open_tables, refuse_unknown_departments
 from rapport.workflows.state_ports import Tools
+
+LONGEST_GAP_DAYS = 31
+"""Days that may lie between the last transaction and the day of the decision: data come late, but not that late."""
 
 STAGES = ("load", "state", "score", "plan", "compose", "send", "readout")
 
@@ -77,6 +80,8 @@ def begin_turn(program: Program, base: Path, tools: Tools, as_of: date | None, a
 
     Raises
     ------
+    SourceEmpty
+        Nothing is known before the day, or nothing of the weeks before it.
     TurnConflict
         The turn has been decided, and not sent, under another programme or other data.
     """
@@ -89,6 +94,13 @@ def begin_turn(program: Program, base: Path, tools: Tools, as_of: date | None, a
         raise SourceEmpty(
             f"--as-of is {day}; the first transaction is on {last['first']}, so nothing is known before that day. "
             f"Choose a day up to {last['last'] + timedelta(days=1)}."
+        )
+    stale = (day - last["last"]).days - 1
+    if stale > LONGEST_GAP_DAYS:
+        raise SourceEmpty(
+            f"--as-of is {day}; the last transaction is on {last['last']}, {stale} days before, so nothing is known "
+            f"of what customers did lately; at most {LONGEST_GAP_DAYS} days may be missing. Load newer data or "
+            f"choose an earlier day."
         )
     turn = Turn(program, base, turn_name(day), day, loaded, program_digest(program, base), digest)
     if conflict := _conflict(turn, tools):
@@ -106,7 +118,8 @@ def load_sources(program: Program, base: Path, tools: Tools) -> tuple[Path, str]
     if not (loaded / "summary.json").is_file():
         with tools.store.folder_when_whole(loaded) as part, tools.make_engine() as engine:
             summary = load_program(program, base, engine, part, tools.progress)
-            tools.store.write_json(part / "summary.json", summary_record(summary))
+            record = summary_record(summary) | {"poor_fields": _poor_fields(part)}
+            tools.store.write_json(part / "summary.json", record)
     return loaded, digest
 
 
@@ -121,6 +134,16 @@ def summary_record(summary: LoadSummary) -> dict[str, Any]:
     record = asdict(summary)
     record |= {"first_day": summary.first_day.isoformat(), "last_day": summary.last_day.isoformat()}
     return record | {"reasons": summary.reasons()}
+
+
+def _poor_fields(folder: Path) -> list[str]:
+    """Return the mapped fields of which less than 60 % can be used: a person should know before relying on them."""
+    fields = pq.read_table(folder / "audit.parquet").to_pylist()
+    return [
+        f"{f['source']}.{f['column']} ({f['source_column']}): {f['usable']:.0%} usable"
+        for f in fields
+        if f["grade"] in ("D", "F")
+    ]
 
 
 def reopen_turn(program: Program, base: Path, tools: Tools, name: str | None) -> Turn:
@@ -165,8 +188,8 @@ def _conflict(turn: Turn, tools: Tools) -> str | None:
     return None
 
 
-def restart_turn(name: str, tools: Tools) -> None:
-    """Discard the files of a turn of which nothing was sent.
+def restart_turn(name: str, tools: Tools) -> date | None:
+    """Discard the files of a turn of which nothing was sent; return its day, None where it had not begun.
 
     Raises
     ------
@@ -177,6 +200,7 @@ def restart_turn(name: str, tools: Tools) -> None:
     if record is not None and ("send" in record["stages"] or (tools.store.turn_folder(name) / "outbox").exists()):
         raise TurnConflict(f"turn {name} has been sent; what was said cannot be unsaid. Plan another turn.")
     _discard(name, tools)
+    return None if record is None else date.fromisoformat(record["as_of"])
 
 
 def _discard(name: str, tools: Tools) -> None:
@@ -246,6 +270,7 @@ def _load(turn: Turn, tools: Tools) -> dict[str, Any]:
 def _state(turn: Turn, tools: Tools) -> dict[str, Any]:
     with tools.make_engine() as engine:
         open_tables(engine, turn.loaded)
+        refuse_unknown_departments(engine, turn.program)
         make_purchases(engine, turn.program, turn.as_of)
         states = build_states(engine, turn.as_of)
     tools.store.write_table(turn.name, "states", states)

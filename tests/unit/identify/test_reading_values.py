@@ -165,6 +165,23 @@ def test_an_amount_that_cannot_be_read_goes_to_quarantine(tmp_path: Path, writte
     assert [(r["row"], r["column"], r["reason"]) for r in rows] == [(2, "paid", "BAD_NUMBER")]
 
 
+@pytest.mark.parametrize(
+    ("written", "micros"),
+    [("1,50", 1_500_000), ("1.234,5", 1_234_500_000), ("-0,25", -250_000), ("12", 12_000_000), ("1.000.000", 10**12)],
+)
+def test_a_source_with_decimal_commas_is_read_with_them(tmp_path: Path, written: str, micros: int) -> None:
+    write_lines(tmp_path, "1,10,100,2017-01-02,1", f'1,11,100,2017-01-02,"{written}"')
+    loaded = load(tmp_path, lines_source(decimal=","))
+    assert loaded.column("transactions", "sales_micros") == [1_000_000, micros]
+
+
+@pytest.mark.parametrize("written", ["1.50", "1,2,3", "1.23,4", "a", ","])
+def test_what_is_not_written_with_a_decimal_comma_goes_to_quarantine(tmp_path: Path, written: str) -> None:
+    write_lines(tmp_path, "1,10,100,2017-01-02,1", f'1,11,100,2017-01-02,"{written}"')
+    rows = load(tmp_path, lines_source(decimal=",")).rows("quarantine")
+    assert [(r["row"], r["value"], r["reason"]) for r in rows] == [(2, written, "BAD_NUMBER")]
+
+
 def test_the_first_reason_counts_where_a_row_has_several(tmp_path: Path) -> None:
     write_lines(tmp_path, "1,1,1,2017-01-01,1", "1,-5,,never,x")
     assert load(tmp_path, lines_source()).rows("quarantine") == [
