@@ -51,7 +51,10 @@ STAGES = ("load", "state", "score", "plan", "compose", "send", "readout")
 
 @dataclass(frozen=True)
 class Turn:
-    """Which turn of which programme: its name is the ISO week of the day of the decision."""
+    """Which turn of which programme: its name is the ISO week of the day of the decision.
+
+    `load_seconds` is what reading the sources took just now; next to nothing where it had been done before.
+    """
 
     program: Program
     base: Path
@@ -60,6 +63,7 @@ class Turn:
     loaded: Path
     program_digest: str
     sources_digest: str
+    load_seconds: float
 
 
 def turn_name(as_of: date) -> str:
@@ -85,7 +89,9 @@ def begin_turn(program: Program, base: Path, tools: Tools, as_of: date | None, a
     TurnConflict
         The turn has been decided, and not sent, under another programme or other data.
     """
+    began = time.perf_counter()
     loaded, digest = load_sources(program, base, tools)
+    load_seconds = time.perf_counter() - began
     with tools.make_engine() as engine:
         open_tables(engine, loaded)
         last = engine.query("SELECT max(day) AS last, min(day) AS first FROM transactions").to_pylist()[0]
@@ -102,7 +108,7 @@ def begin_turn(program: Program, base: Path, tools: Tools, as_of: date | None, a
             f"of what customers did lately; at most {LONGEST_GAP_DAYS} days may be missing. Load newer data or "
             f"choose an earlier day."
         )
-    turn = Turn(program, base, turn_name(day), day, loaded, program_digest(program, base), digest)
+    turn = Turn(program, base, turn_name(day), day, loaded, program_digest(program, base), digest, load_seconds)
     if conflict := _conflict(turn, tools):
         decided = "plan" in (turn_record(tools, turn.name) or {"stages": {}})["stages"]
         if decided or not anew:
@@ -232,7 +238,7 @@ def run_stages(turn: Turn, tools: Tools, stages: Sequence[str] = STAGES) -> dict
         tools.progress.start(stage, None)
         began = time.perf_counter()
         counts = _STAGE[stage](turn, tools)
-        seconds = round(time.perf_counter() - began, 3)
+        seconds = round(time.perf_counter() - began + (turn.load_seconds if stage == "load" else 0.0), 3)
         record["stages"][stage] = {"seconds": seconds, "counts": counts, "sources_digest": turn.sources_digest}
         tools.store.write_json(tools.store.turn_folder(turn.name) / "turn.json", record)
         tools.progress.finish()
