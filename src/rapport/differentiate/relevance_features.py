@@ -20,7 +20,6 @@ from rapport.differentiate.relevance_items import ItemStatistics, recent_weights
 
 _BLOCKS = 6
 _HALF_LIVES = (14.0, 45.0, 150.0, 400.0)
-_NEVER = np.float32(np.nan)
 
 CUSTOMER_FEATURES = (
     "trips", "trips_7", "trips_28", "trips_91", "days_since_trip", "customer_age", "sales_per_trip",

@@ -129,7 +129,7 @@ def history_from_arrow(
     Parameters
     ----------
     customer_keys : int64 array, shape (n_customers,)
-        Ascending and distinct, as ``relevance_customers_sql`` returns them.
+        Ascending and distinct.
     n_items : int
         Size of the catalogue; every item_index lies in [0, n_items).
     purchases : pyarrow.Table

@@ -17,38 +17,6 @@ ALL_KEYS: dict[str, int] = {"key_from": -(2**63), "key_to": 2**63 - 1}
 """Bound parameters that let every customer through."""
 
 
-def relevance_catalogue_sql() -> str:
-    """Return SQL for the items that enough customers have bought before ``$as_of``.
-
-    Parameters to bind: ``$as_of`` DATE, ``$min_buyers`` INTEGER (distinct customers).
-
-    Columns: item_index INTEGER (0, 1, ... in the order of ``item``), item VARCHAR, buyers BIGINT.
-    """
-    return """
-SELECT CAST(row_number() OVER (ORDER BY item) - 1 AS INTEGER) AS item_index, item, buyers
-FROM (
-  SELECT p.item, count(DISTINCT t.customer_key) AS buyers
-  FROM transactions t JOIN products p USING (product_id)
-  WHERE t.day < $as_of AND p.item IS NOT NULL
-  GROUP BY p.item
-  HAVING count(DISTINCT t.customer_key) >= $min_buyers
-)
-ORDER BY item_index
-"""
-
-
-def relevance_item_products_sql() -> str:
-    """Return SQL for the table ``item_products`` of a catalogue made by `relevance_catalogue_sql`.
-
-    Parameters to bind: those of `relevance_catalogue_sql`. Columns: item_index INTEGER, product_id VARCHAR.
-    """
-    return f"""
-SELECT c.item_index, p.product_id
-FROM ({relevance_catalogue_sql()}) c JOIN products p USING (item)
-ORDER BY c.item_index, p.product_id
-"""
-
-
 def relevance_coupon_products_sql() -> str:
     """Return SQL for ``item_products`` where each coupon of one campaign is an item.
 
@@ -61,18 +29,6 @@ SELECT DISTINCT CAST(dense_rank() OVER (ORDER BY coupon_id) - 1 AS INTEGER) AS i
 FROM coupons
 WHERE campaign_id = $campaign_id
 ORDER BY item_index, product_id
-"""
-
-
-def relevance_customers_sql() -> str:
-    """Return SQL for the customers to score, ordered by key.
-
-    Parameters to bind: ``$key_from``, ``$key_to`` BIGINT, both inclusive. Columns: customer_key BIGINT.
-    """
-    return """
-SELECT customer_key FROM customers
-WHERE customer_key BETWEEN $key_from AND $key_to
-ORDER BY customer_key
 """
 
 

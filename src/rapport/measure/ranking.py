@@ -73,16 +73,6 @@ def hits_at_k(lists: NDArray[np.int64], bought: NDArray[np.bool_]) -> NDArray[np
     return found.sum(axis=1).astype(np.int64)
 
 
-def recall_at_k(lists: NDArray[np.int64], bought: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the share of each customer's bought items that were listed, shape (n_customers,).
-
-    NaN where the customer bought nothing.
-    """
-    total = bought.sum(axis=1)
-    hits = hits_at_k(lists, bought)
-    return np.divide(hits, total, out=np.full(len(hits), np.nan), where=total > 0)
-
-
 def coverage(lists: NDArray[np.int64], n_items: int) -> float:
     """Return the share of the catalogue that stands in at least one list, in [0, 1]."""
     return float(len(np.unique(lists[lists >= 0])) / n_items) if n_items else 0.0

@@ -14,7 +14,7 @@ from rapport.core.reasons import REASON_MEANINGS
 from rapport.customize.names import readable_name, show_day
 from rapport.reports import charts
 from rapport.reports.blocks import Block, Cell, Chart, Missing, Picture, Section, Table, Terms
-from rapport.reports.facts import Figure, GoalFacts, ReportFacts, counted
+from rapport.reports.facts import Figure, GoalFacts, ReportFacts
 from rapport.reports.figures import add_up, show_figure, show_number
 
 _COUNTS = ("customers", "delivered", "held_out", "silent", "explored")
@@ -351,8 +351,3 @@ def portfolio_section(facts: ReportFacts) -> Section:
         ),
     )
     return Section("portfolio", "What the portfolios hold", says, blocks)
-
-
-def customers_figure(facts: ReportFacts) -> Figure:
-    """Return the number of customers, counted."""
-    return counted(sum(t.customers for t in facts.tiers))

@@ -9,10 +9,7 @@ import pytest
 
 from rapport.differentiate.relevance_sql import (
     ALL_KEYS,
-    relevance_catalogue_sql,
     relevance_coupon_products_sql,
-    relevance_customers_sql,
-    relevance_item_products_sql,
     relevance_outcomes_sql,
     relevance_purchases_sql,
     relevance_trips_sql,
@@ -57,17 +54,6 @@ def rows(shop: duckdb.DuckDBPyConnection, query: str, **values: Any) -> list[tup
     return shop.execute(query, values).fetchall()
 
 
-def test_the_catalogue_counts_buyers_before_the_day_only(shop: duckdb.DuckDBPyConnection) -> None:
-    assert rows(shop, relevance_catalogue_sql(), as_of=AS_OF, min_buyers=1) == [(0, "bread", 1), (1, "milk", 2)]
-    assert rows(shop, relevance_catalogue_sql(), as_of=AS_OF, min_buyers=2) == [(0, "milk", 2)]
-    assert rows(shop, relevance_catalogue_sql(), as_of=dt.date(2020, 3, 9), min_buyers=1) == [(0, "milk", 2)]
-
-
-def test_the_products_of_a_catalogue_carry_its_index(shop: duckdb.DuckDBPyConnection) -> None:
-    found = rows(shop, relevance_item_products_sql(), as_of=AS_OF, min_buyers=1)
-    assert found == [(0, "p3"), (1, "p1"), (1, "p2")]
-
-
 def test_coupons_of_one_campaign_are_items_whose_products_may_overlap(shop: duckdb.DuckDBPyConnection) -> None:
     found = rows(shop, relevance_coupon_products_sql(), campaign_id="one")
     assert found == [(0, "p1", "k1"), (0, "p3", "k1"), (1, "p1", "k2")]
@@ -85,8 +71,6 @@ def test_purchases_are_summed_by_customer_item_and_day_before_the_day(shop: duck
 
 
 def test_a_range_of_keys_selects_customers(shop: duckdb.DuckDBPyConnection) -> None:
-    assert rows(shop, relevance_customers_sql(), **ALL_KEYS) == [(-5,), (3,), (9,)]
-    assert rows(shop, relevance_customers_sql(), key_from=0, key_to=5) == [(3,)]
     found = rows(shop, relevance_purchases_sql(), as_of=AS_OF, key_from=0, key_to=5)
     assert {row[0] for row in found} == {3}
     assert rows(shop, relevance_trips_sql(), as_of=AS_OF, key_from=9, key_to=9) == []
