@@ -45,8 +45,10 @@ def line(
     }
 
 
-def person(who: str, household: str | None = None, **traits: str | None) -> dict[str, Any]:
-    return {"customer_key": customer_key(who), "customer_id": who, "household_id": household or who, **traits}
+def person(who: str, household: str | None = None, *, listed: bool = True, **traits: str | None) -> dict[str, Any]:
+    """Return a customer, who stands in the customer source unless told."""
+    key = customer_key(who)
+    return {"customer_key": key, "customer_id": who, "household_id": household or who, "listed": listed, **traits}
 
 
 def seen(who: str, **values: Any) -> dict[str, Any]:

@@ -197,7 +197,8 @@ def figures(name: str, starts: tuple[str, ...], shape: Callable[[list[dict[str, 
         raise SystemExit(f"docs/benchmarks/{name}.json has no result that begins with {' or '.join(starts)}")
     head, *rows = shape(results)
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
-    lines.append(f"\nMeasured {found['date']} on {found['machine']['cores']} cores by `{found['command']}`.\n")
+    cores = found["machine"]["cores"]
+    lines.append(f"\nMeasured {found['date']} on {cores} cores by `{found['command']}`, commit {found['commit']}.\n")
     return "\n".join(lines)
 
 

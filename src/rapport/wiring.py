@@ -84,10 +84,19 @@ def bench_header(name: str, seed: str, command: str) -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """Return the commit of the source tree, None for an installed package or without git."""
+    """Return the commit of the source tree, marked where files differ from it; None without git."""
     try:
         found = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"],
+            [
+                "git",
+                "-C",
+                str(Path(__file__).parent),
+                "describe",
+                "--always",
+                "--dirty",
+                "--exclude=*",
+                "--abbrev=12",
+            ],
             capture_output=True,
             text=True,
             check=True,

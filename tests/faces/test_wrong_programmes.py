@@ -108,7 +108,7 @@ PROGRAMME = (
         "a rule that asks for a file",
         errors.RuleRefused,
         3,
-        _program("customers = \"age_band = 'under 18'\"", "customers = \"age_band = read_text('/etc/passwd')\""),
+        _program("coalesce(age_band, 'under 18') = 'under 18'", "age_band = read_text('/etc/passwd')"),
         ("no-alcohol-for-minors", "not allowed in a rule"),
     ),
     Failure(

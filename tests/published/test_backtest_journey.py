@@ -19,10 +19,11 @@ from rapport.measure.ranking import hits_at_k, top_k
 from rapport.program.model import Program
 from rapport.wiring import demo_data
 from rapport.workflows.backtest_campaigns import BASKETS, CHANCE, POPULAR, RAPPORT, CampaignResult, replay_campaigns
-from rapport.workflows.backtest_weeks import comparator_scores, outcomes_after
+from rapport.workflows.backtest_weeks import comparator_scores
 from rapport.workflows.load import load_program
 from rapport.workflows.new_program import journey_program
 from rapport.workflows.offers import make_catalogue
+from rapport.workflows.outcomes import bought_within_validity
 from rapport.workflows.programs import read_program
 from rapport.workflows.score import read_history
 from rapport.workflows.state import make_purchases, open_tables
@@ -55,7 +56,8 @@ def test_personal_frequency_and_popularity_hit_what_plain_sql_says(
     catalogue = make_catalogue(engine, program, base, MONDAY)
     keys = engine.query("SELECT customer_key FROM customers ORDER BY customer_key")["customer_key"].to_numpy()
     history = read_history(engine, keys, catalogue, MONDAY)
-    bought = outcomes_after(engine, history, MONDAY, 28)
+    assert set(catalogue["valid_days"].to_pylist()) == {28}
+    bought = bought_within_validity(engine, history.customer_keys, catalogue, MONDAY)
     scores = comparator_scores(history, np.repeat("A", len(keys)))
     ours = {name: hits_at_k(top_k(s, 10), bought).sum() for name, s in scores.items()}
     sql = _hits_by_sql(engine)

@@ -75,5 +75,5 @@ def test_a_kill_after_the_memory_and_before_the_touches_delivers_nothing_twice(t
         (turn / name).unlink()
     done("turn", folder)
     rows = [r for r in memory_rows(folder / "state" / "memory.db") if r.startswith('INSERT INTO "delivery"')]
-    assert len(rows) == len(set(rows)) == told["stages"]["plan"]["counts"]["delivered"]
+    assert len(rows) == len(set(rows)) == told["stages"]["compose"]["counts"]["messages"]
     assert differences(remains(folder), remains(turned)) == []

@@ -29,7 +29,7 @@ def explain_command(program: Path, customer: str, turn_name: str | None, alterna
     path = find_program(program)
     programme = read_program(path)
     store = open_store(path.parent)
-    why = explain(store, programme, store.require_turn(turn_name), customer, alternatives)
+    why = explain(store, store.require_turn(turn_name), customer, alternatives)
     if as_json:
         give_json(why)
     else:
@@ -68,7 +68,9 @@ def explanation(why: dict[str, Any], currency: str) -> str:
         f"({money(decision['expected_low_micros'], 4)} to {money(decision['expected_high_micros'], 4)} over the "
         f"range of the lift, {decision['basis']}), contact cost {money(decision['contact_cost_micros'], 4)}"
     )
-    lines += ["", _channels(decision, money), "", "Portfolio", _portfolio(why["portfolio"], money)]
+    lines += ["", _channels(decision, money)]
+    if why["portfolio"]:
+        lines += ["", "Portfolio", _portfolio(why["portfolio"], money)]
     lines += ["", "Best offers not chosen", _alternatives(why["alternatives"], money)]
     if why["excluded"]:
         lines += ["", "Set aside by rules"]

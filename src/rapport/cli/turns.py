@@ -108,6 +108,8 @@ def summary_of(record: dict[str, Any], folder: Path) -> str:
         lines.append(f"  {read:,} rows read, {set_aside:,} in quarantine, {counts['customers']:,} customers known")
         if counts["unknown_items"]:
             lines.append(f"  {counts['unknown_items']:,} lines of products that the product source does not have")
+        if 0 < counts["unlisted"] < counts["customers"]:
+            lines.append(f"  {counts['unlisted']:,} of these customers are not in the customer source")
         lines += [f"  poor: {field}; see rapport audit" for field in counts["poor_fields"]]
     if score := stages.get("score"):
         lines.append(f"  {score['counts']['offers']:,} offers")

@@ -32,6 +32,14 @@ def customer_keys(customer_ids: Iterable[str]) -> NDArray[np.int64]:
     return np.fromiter((_digest64(i) for i in customer_ids), dtype=np.int64)
 
 
+def positions(ordered: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where each wanted key stands among ascending keys, -1 where it does not, shape of `wanted`."""
+    at = np.searchsorted(ordered, wanted)
+    there = at < len(ordered)
+    there[there] = ordered[at[there]] == wanted[there]
+    return np.where(there, at, -1)
+
+
 def uniform(keys: NDArray[np.int64], salt: str) -> NDArray[np.float64]:
     """Return one number in [0, 1) for each key, fixed by (key, salt).
 

@@ -86,7 +86,14 @@ def _list(item: pa.DataType) -> pa.DataType:
 
 
 LOADED: dict[str, pa.Schema] = {
-    "customers": pa.schema([_KEY, _ID, pa.field("household_id", pa.string(), nullable=False)]),
+    "customers": pa.schema(
+        [
+            _KEY,
+            _ID,
+            pa.field("household_id", pa.string(), nullable=False),
+            pa.field("listed", pa.bool_(), nullable=False),
+        ]
+    ),
     "transactions": pa.schema(
         [
             _KEY,
@@ -136,7 +143,8 @@ LOADED: dict[str, pa.Schema] = {
         ]
     ),
 }
-"""Tables of the load stage. `customers` may carry further string columns: the traits."""
+"""Tables of the load stage. `customers` may carry further string columns: the traits; `listed` says that the customer
+stands in the customer source, and so was known whatever they bought when."""
 
 
 STATES = pa.schema(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Literal
 
@@ -71,13 +71,25 @@ class SenderFacts:
         Most offers of one touch; gives a print file its columns.
     name_traits : tuple of str
         Traits that hold the name to greet with, the first filled one wins.
+    needs : mapping of str to str
+        The trait by which a channel reaches a customer, such as the e-mail address: a column of its print rows.
     """
 
     name: str
     currency: str
     formats: Mapping[str, Format]
     portfolio_size: int
-    name_traits: tuple[str, ...] = ("first_name", "given_name", "forename", "name")
+    name_traits: tuple[str, ...] = (
+        "first_name",
+        "given_name",
+        "forename",
+        "name",
+        "vorname",
+        "prenom",
+        "nombre",
+        "nome",
+    )
+    needs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -136,6 +148,8 @@ class _Traits:
     """Traits of one customer for a template; one that is not known is empty, never an error."""
 
     __slots__ = ("_names", "_values")
+    # With indexing alone Python would walk through 0, 1, 2 ... for ever.
+    __iter__ = None
 
     def __init__(self, values: Mapping[str, str], names: tuple[str, ...]) -> None:
         self._values = values
@@ -319,6 +333,7 @@ def _compose(
     name = next((values[n] for n in sender.name_traits if values.get(n)), "")
     greeting = f"Dear {name}" if name else "Dear customer"
     identity = touch_id(decision["turn"], channel, decision["customer_key"])
+    address = {sender.needs[channel]: values.get(sender.needs[channel], "")} if channel in sender.needs else {}
     filled = {
         "sender": sender.name,
         "currency": sender.currency,
@@ -345,7 +360,7 @@ def _compose(
         html=_NAMELESS.sub("Dear customer,", checked.html.fill(filled)),
         text=_tidy(checked.text.fill(filled)),
         offer_ids=tuple(decision["offer_ids"]),
-        row=_print_row(identity, decision, greeting, chosen, sender.portfolio_size),
+        row=_print_row(identity, decision, (greeting, address), chosen, sender.portfolio_size),
     )
 
 
@@ -354,11 +369,17 @@ def _tidy(text: str) -> str:
 
 
 def _print_row(
-    identity: str, decision: dict[str, Any], greeting: str, chosen: tuple[OfferWords, ...], size: int
+    identity: str,
+    decision: dict[str, Any],
+    addressed: tuple[str, dict[str, str]],
+    chosen: tuple[OfferWords, ...],
+    size: int,
 ) -> dict[str, str]:
+    greeting, address = addressed
     row = {
         "touch_id": identity,
         "customer_id": decision["customer_id"],
+        **address,
         "tier": decision["tier"],
         "greeting": greeting,
         # The earliest last day: until then every offer of the row holds.

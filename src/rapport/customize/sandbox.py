@@ -7,11 +7,14 @@ grows. No file is read here and nothing about marketing may enter.
 
 from __future__ import annotations
 
+import math
 import traceback
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import wraps
+from typing import Any, Literal
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, nodes
 from jinja2.environment import Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -36,12 +39,16 @@ FILTERS = (
 )
 """Filters a template may use: none makes its value longer, so chains of them cannot fill the memory."""
 
+_WRITERS = ("capitalize", "e", "escape", "lower", "title", "trim", "truncate", "upper")
+"""Filters that turn whatever they get into text, so that what has no text of its own must not reach them."""
+
 _FILTER_FAILURES = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 RANGE_MAX = 100
 LOOP_DEPTH_MAX = 2
 TEMPLATE_MAX = 64_000
 OUTPUT_MAX = 200_000
+PRECISION_MAX = 6
 
 _ALLOWED: tuple[type[nodes.Node], ...] = (
     nodes.Template,
@@ -67,6 +74,9 @@ _ALLOWED: tuple[type[nodes.Node], ...] = (
 )
 
 
+_METHODS: dict[str, Callable[[float], float]] = {"ceil": math.ceil, "floor": math.floor}
+
+
 class FilledTooLongError(Exception):
     """The output of a template grew beyond what a message may be."""
 
@@ -76,6 +86,55 @@ def _short_range(*bounds: int) -> range:
     if len(found) > RANGE_MAX:
         raise OverflowError(f"range has {len(found)} steps; at most {RANGE_MAX} are allowed")
     return found
+
+
+def _round(value: float, precision: int = 0, method: Literal["common", "ceil", "floor"] = "common") -> float:
+    """Round as Jinja does, to few places only: with many, the whole of a huge number would be worked out."""
+    if not isinstance(precision, int) or not 0 <= precision <= PRECISION_MAX:
+        raise ValueError(
+            f"round has precision {str(precision)[:20]}; must be a whole number from 0 to {PRECISION_MAX}"
+        )
+    if method == "common":
+        return round(value, precision)
+    if method not in _METHODS:
+        raise ValueError(f"round has method {str(method)[:20]!r}; must be common, ceil or floor")
+    scale: int = 10**precision
+    return _METHODS[method](value * scale) / scale
+
+
+def _written(value: Any) -> Any:
+    """Return a value that has text of its own; anything else would show the inside of the program."""
+    if isinstance(value, str | int | float | date | Undefined):
+        return value
+    raise TypeError(f"this is {type(value).__name__.strip('_')}, no single value; must be text, a number or a day")
+
+
+def _of_written(act: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a filter that takes only what has text of its own."""
+    # Some filters get the environment first.
+    place = 1 if hasattr(act, "jinja_pass_arg") else 0
+
+    @wraps(act)
+    def filtered(*given: Any, **named: Any) -> Any:
+        _written(given[place])
+        return act(*given, **named)
+
+    return filtered
+
+
+class _Room(ImmutableSandboxedEnvironment):
+    """Where templates are filled in: methods cannot be reached, not even to print them."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        return self._plain(super().getattr(obj, attribute), attribute)
+
+    def getitem(self, obj: Any, argument: str | Any) -> Any:
+        return self._plain(super().getitem(obj, argument), argument)
+
+    def _plain(self, found: Any, name: object) -> Any:
+        if callable(found) and not isinstance(found, Undefined):
+            raise TypeError(f"{str(name)[:60]!r} is a method; must be a value")
+        return found
 
 
 def _refuse(place: str, line: int, what: str, todo: str) -> ProgramInvalid:
@@ -127,11 +186,13 @@ def _compile(place: str, source: str, *, html: bool) -> Template:
         raise _refuse(
             place, 1, f"has {len(source):,} characters; at most {TEMPLATE_MAX:,} are allowed", "Shorten it."
         )
-    environment = ImmutableSandboxedEnvironment(
-        autoescape=html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    environment = _Room(
+        autoescape=html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_written
     )
     environment.globals = {"range": _short_range}
-    environment.filters = {name: environment.filters[name] for name in FILTERS}
+    filters = environment.filters
+    environment.filters = {n: _of_written(filters[n]) if n in _WRITERS else filters[n] for n in FILTERS}
+    environment.filters["round"] = _round
     try:
         tree = environment.parse(source, name=place, filename=place)
         _check(tree, place, depth=0)
@@ -140,6 +201,9 @@ def _compile(place: str, source: str, *, html: bool) -> Template:
         raise _refuse(place, error.lineno, f"is not a template - {error.message}", "Mend the line.") from error
     except RecursionError as error:
         raise _refuse(place, 1, "nests too deeply", "Write it flatter.") from error
+    except ValueError as error:
+        # Python's own limit on the digits of a number.
+        raise _refuse(place, 1, "holds a number that is too long", "Shorten it.") from error
     return Template.from_code(environment, code, dict(environment.globals))
 
 

@@ -68,19 +68,3 @@ WHERE day < $as_of AND customer_key BETWEEN $key_from AND $key_to
 GROUP BY customer_key, day
 ORDER BY customer_key, day
 """
-
-
-def relevance_outcomes_sql() -> str:
-    """Return SQL with the items each customer bought in a window, for measuring and never for scoring.
-
-    Parameters to bind: ``$window_from`` DATE (inclusive), ``$window_to`` DATE (exclusive), ``$key_from``,
-    ``$key_to`` BIGINT (inclusive).
-
-    Columns: customer_key BIGINT, item_index INTEGER. Distinct, ordered by both.
-    """
-    return """
-SELECT DISTINCT t.customer_key, i.item_index
-FROM transactions t JOIN item_products i USING (product_id)
-WHERE t.day >= $window_from AND t.day < $window_to AND t.customer_key BETWEEN $key_from AND $key_to
-ORDER BY t.customer_key, i.item_index
-"""

@@ -32,11 +32,12 @@ def purchases_sql() -> str:
 
 
 def states_sql(traits: Sequence[str]) -> str:
-    """Return SQL that gives one row for each customer, with the columns of `core.tables.STATES` and the traits.
+    """Return SQL that gives one row for each customer known before `$as_of`: `core.tables.STATES` and the traits.
 
     Frequency, recency and age are those of Fader & Hardie: repeat purchase days, days from the first to the last
     purchase, days from the first purchase to `as_of`. Cadence is the mean gap between purchase days. Counts of a
-    customer without purchase are 0 and their days NULL.
+    customer without purchase are 0 and their days NULL. Known is who stands in the customer source or was seen in a
+    purchase, redemption or mailing before the day: who comes later must not move anybody's rank.
 
     Parameters
     ----------
@@ -103,5 +104,6 @@ def states_sql(traits: Sequence[str]) -> str:
         LEFT JOIN top_department d ON d.customer_key = c.customer_key
         LEFT JOIN redeemed r ON r.customer_key = c.customer_key
         LEFT JOIN mailed m ON m.customer_key = c.customer_key
+        WHERE c.listed OR b.customer_key IS NOT NULL OR r.customer_key IS NOT NULL OR m.customer_key IS NOT NULL
         ORDER BY c.customer_key
     """

@@ -11,11 +11,13 @@ import csv
 import gzip
 import hashlib
 import io
+import math
 import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
@@ -201,7 +203,7 @@ def read_excel(path: Path, source: Source) -> pa.Table:
             try:
                 sheet = _sheet(book, source)
                 sheet.reset_dimensions()
-                return _excel_table(sheet.iter_rows(values_only=True), source.path)
+                return _excel_table(sheet.iter_rows(values_only=True), source.path, source.decimal == ",")
             finally:
                 book.close()
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError, EOFError, SyntaxError) as error:
@@ -222,7 +224,7 @@ def _sheet(book: Any, source: Source) -> Any:
     return book[wanted]
 
 
-def _excel_table(rows: Iterator[tuple[Any, ...]], shown: str) -> pa.Table:
+def _excel_table(rows: Iterator[tuple[Any, ...]], shown: str, comma: bool) -> pa.Table:
     header: tuple[Any, ...] = next((r for r in rows if any(v is not None for v in r)), ())
     if not header:
         raise SourceUnreadable(
@@ -235,7 +237,7 @@ def _excel_table(rows: Iterator[tuple[Any, ...]], shown: str) -> pa.Table:
     for number, row in enumerate(rows, start=1):
         if all(v is None for v in row):
             continue
-        cells = [_cell_text(v) for v in row[:width]]
+        cells = [_cell_text(v, comma) for v in row[:width]]
         held.append([number, *cells, *([None] * (width - len(cells)))])
         if len(held) == 20_000:
             batches.append(_batch(held, schema))
@@ -248,9 +250,12 @@ def _batch(rows: list[list[Any]], schema: pa.Schema) -> pa.RecordBatch:
     return pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
 
 
-def _cell_text(value: Any) -> str | None:
+def _cell_text(value: Any, comma: bool = False) -> str | None:
     if value is None:
         return None
+    if comma and isinstance(value, float) and math.isfinite(value):
+        # A number of the sheet itself, written as the numbers that the sheet holds as text are.
+        return format(Decimal(repr(value)), "f").removesuffix(".0").replace(".", ",")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (datetime, date, time)):

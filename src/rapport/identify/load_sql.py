@@ -306,15 +306,18 @@ def customers_sql(reading: Reading | None, known: str) -> str:
     -------
     str
         Parameters to bind: ``$zone``, ``$home`` where there is a reading. Columns: customer_key, customer_id,
-        household_id (the customer's own id where none is given), traits VARCHAR.
+        household_id (the customer's own id where none is given), listed BOOLEAN, traits VARCHAR.
     """
     table = quoted(known)
     if reading is None:
-        return f"SELECT customer_key, customer_id, customer_id AS household_id FROM {table} ORDER BY customer_key"
+        own = "customer_id AS household_id, false AS listed"
+        return f"SELECT customer_key, customer_id, {own} FROM {table} ORDER BY customer_key"
     traits = "".join(f", h.{quoted(t)}" for t in reading.traits)
     return (
-        f"SELECT k.customer_key, k.customer_id, coalesce(h.household_id, k.customer_id) AS household_id{traits}\n"
-        f"FROM {table} k LEFT JOIN ({accepted_sql(reading)}) h USING (customer_id) ORDER BY k.customer_key"
+        f"SELECT k.customer_key, k.customer_id, coalesce(h.household_id, k.customer_id) AS household_id, "
+        f"h.customer_id IS NOT NULL AS listed{traits}\n"
+        f"FROM {table} k LEFT JOIN ({accepted_sql(reading)}) h ON h.customer_id = k.customer_id "
+        f"ORDER BY k.customer_key"
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rapport.core.reasons import Basis
 from rapport.measure.means import Estimate, difference_of, mean_of, ratio_of
 
 Outcomes = Mapping[str, NDArray[np.int64]]
@@ -26,6 +27,11 @@ PER_CUSTOMER: dict[str, tuple[str, Callable[[Outcomes], NDArray[np.float64]]]] =
 """Measures that are a mean over customers: unit (`money` is micros), and each customer's part."""
 
 UNITS: dict[str, str] = {name: unit for name, (unit, _) in PER_CUSTOMER.items()} | {"discount_share": "share"}
+
+
+def basis_of(measure: str, margin_basis: str) -> Basis:
+    """Return whether a measure is measured, or rests on margins that are assumed."""
+    return Basis(margin_basis) if measure == "margin_per_customer" else Basis.MEASURED
 
 
 def measure_of(name: str, outcomes: Outcomes, members: NDArray[np.bool_]) -> Estimate:

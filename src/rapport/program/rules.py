@@ -84,6 +84,25 @@ def check_rule(expression: str, columns: Collection[str], where: str) -> str:
     return tree.sql(dialect="duckdb")
 
 
+def no_condition(expression: str, where: str, kind: str) -> RuleRefused:
+    """Return the error for an expression that gives something else than true or false, such as ``text``."""
+    return RuleRefused(
+        f"{where}: {expression!r} gives {kind}; must be a condition, true or false. "
+        "Compare it with a value, for example: purchase_days > 3"
+    )
+
+
+def cannot_be_asked(expression: str, where: str, fault: str) -> RuleRefused:
+    """Return the error for a condition that the engine cannot work out; `fault` is the engine's own text."""
+    told = next((line.strip() for line in fault.splitlines() if line.strip()), "the engine refuses it")
+    # No cast may be written in a rule, so the advice to write one would lead nowhere.
+    told = told.partition(" - an explicit cast")[0]
+    return RuleRefused(
+        f"{where}: {expression!r} cannot be worked out - {told.rstrip('.!')}; text is compared with text in quotes, "
+        "numbers with numbers, and products must stay below 9e18. Mend the condition."
+    )
+
+
 def _parse(expression: str, where: str) -> exp.Expr:
     try:
         trees = sqlglot.parse(expression, dialect="duckdb")

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from rapport.core.errors import StateDamaged
 from rapport.core.money import to_micros
 from rapport.differentiate.tiers import summarise_tiers
+from rapport.measure.scorecard import basis_of
 from rapport.program.model import Program
 from rapport.reports.facts import (
     AssumptionFacts,
@@ -95,7 +96,7 @@ def gather_facts(program: Program, store: Store, turn: str, loaded: Path) -> Rep
         relevance=_relevance(record, store.read_json(store.turn_folder(turn) / "calibration.json") or {}),
         backtest=_backtest(store),
         readout=store.read_table(turn, "readout") if store.has_table(turn, "readout") else None,
-        replay=all(c.adapter == "outbox" for c in program.channels),
+        replay=terms["replay"],
     )
 
 
@@ -132,13 +133,12 @@ def _goals(program: Program, baseline: dict[str, Any]) -> tuple[GoalFacts, ...]:
 
 def _goal_tier(tier: str, measured: dict[str, Any], change: float, program: Program) -> GoalTier:
     found = measured["tiers"][tier]
-    rests_on_margin = measured["measure"] == "margin_per_customer" and program.margins.basis == "assumed"
     figure = Figure(
         found["value"],
         found["low"],
         found["high"],
         unit=measured["unit"],
-        basis="assumed" if rests_on_margin else "measured",
+        basis=basis_of(measured["measure"], program.margins.basis).value,
         note="" if found["status"] == "OK" else found["status"],
     )
     return GoalTier(tier, figure, None if found["value"] is None else found["value"] * (1 + change))

@@ -253,7 +253,7 @@ def decision_section(facts: ReportFacts) -> Section:
     blocks: tuple[Block, ...] = (
         Table(
             "Who was decided how",
-            ("Tier", "Customers", "Delivered", "Held out", "Silent, not held out", "Drawn by chance to learn"),
+            ("Tier", "Customers", "Delivered", "Held out", "Silent, not held out", "Delivered by chance, to learn"),
             tuple(who),
             "Counted.",
         ),

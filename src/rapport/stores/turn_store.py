@@ -77,7 +77,9 @@ class TurnStore:
     def turns(self) -> list[str]:
         """Return the names of the turns begun so far, oldest first."""
         folder = self.state / "turns"
-        return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+        if not folder.is_dir():
+            return []
+        return sorted(p.name for p in folder.iterdir() if p.is_dir() and p.suffix != _TEMPORARY)
 
     def require_turn(self, turn: str | None) -> str:
         """Return the turn asked for, or the latest; raise UnknownTurn where there is none."""
@@ -91,8 +93,12 @@ class TurnStore:
         return turn
 
     def discard_turn(self, turn: str) -> None:
-        """Remove all files of a turn."""
-        shutil.rmtree(self.turn_folder(turn), ignore_errors=True)
+        """Remove all files of a turn at once; what a killed removal leaves is swept up by the next writer."""
+        folder = self.turn_folder(turn)
+        if folder.exists():
+            gone = folder.with_name(folder.name + _TEMPORARY)
+            folder.rename(gone)
+            shutil.rmtree(gone)
 
     def loaded_folder(self, digest: str) -> Path:
         """Return the folder of the loaded tables of a state of the sources."""

@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from rapport.core.errors import SourceEmpty
 from rapport.core.money import round_micros
 from rapport.decide.appraise import Rows, appraise
 from rapport.decide.choose import choose
 from rapport.decide.portfolio import NO_OFFER
 from rapport.decide.terms import Catalogue, Prices
 from rapport.differentiate.relevance_history import PurchaseHistory, bought_pairs, purchase_day_counts
-from rapport.differentiate.relevance_sql import ALL_KEYS, relevance_outcomes_sql
 from rapport.economics.contribution import break_even_base_rate, giveaway_micros, incremental_micros
 from rapport.measure.ranking import (
     hits_at_k,
@@ -31,6 +31,7 @@ from rapport.measure.ranking import (
 )
 from rapport.program.model import Program
 from rapport.workflows.offers import make_catalogue
+from rapport.workflows.outcomes import bought_within_validity
 from rapport.workflows.plan import models_of, policy_of
 from rapport.workflows.ports import Engine
 from rapport.workflows.score import exclusions, fit_values, reachable, relevance_for
@@ -45,8 +46,9 @@ _LEVEL_OF = {"popular": 0, "popular in tier": 1, "personal frequency": 2, "rando
 
 @dataclass(frozen=True)
 class Week:
-    """One Monday: households, tiers and, for each policy, what each household's portfolio did.
+    """One Monday: customers, tiers and, for each policy, what each customer's portfolio did.
 
+    keys : (n,) the household of each customer
     ranked : policy -> {measure: (n,) values}, portfolios ranked by response
     decided : policy -> {measure: (n,) values}, portfolios as they would be sent
     probability, bought, bought_before : (n, J)
@@ -75,7 +77,8 @@ def replay_week(engine: Engine, program: Program, base: Path, as_of: date) -> We
     catalogue = make_catalogue(engine, program, base, as_of)
     excluded = exclusions(engine, states, catalogue, program)
     _, probability, history = relevance_for(engine, states, catalogue, program, as_of)
-    bought = outcomes_after(engine, history, as_of, program.offers.validity_days)
+    _refuse_open_window(engine, catalogue, as_of)
+    bought = bought_within_validity(engine, history.customer_keys, catalogue, as_of)
     scores = comparator_scores(history, tiers)
     scores[RAPPORT] = probability
     k = program.policy.portfolio_size
@@ -84,7 +87,7 @@ def replay_week(engine: Engine, program: Program, base: Path, as_of: date) -> We
     rows = _decision_rows(states, tiers, probability, before, excluded, program)
     return Week(
         as_of=as_of,
-        keys=states["customer_key"].to_numpy(),
+        keys=states["household_key"].to_numpy(),
         tiers=tiers,
         offers=len(catalogue),
         ranked={p: _ranked(scores[p], lists[p], bought, before, k) for p in POLICIES},
@@ -96,14 +99,14 @@ def replay_week(engine: Engine, program: Program, base: Path, as_of: date) -> We
     )
 
 
-def outcomes_after(engine: Engine, history: PurchaseHistory, as_of: date, window_days: int) -> NDArray[np.bool_]:
-    """Return which item each customer bought in the window, shape (n, J); needs `item_products`."""
-    window = {"window_from": as_of, "window_to": as_of + timedelta(days=window_days)}
-    found = engine.query(relevance_outcomes_sql(), {**window, **ALL_KEYS})
-    bought = np.zeros((history.n_customers, history.n_items), dtype=np.bool_)
-    rows = np.searchsorted(history.customer_keys, found["customer_key"].to_numpy())
-    bought[rows, found["item_index"].to_numpy()] = True
-    return bought
+def _refuse_open_window(engine: Engine, catalogue: pa.Table, as_of: date) -> None:
+    last: date = engine.query("SELECT max(day) AS day FROM transactions")["day"][0].as_py()
+    longest = max(catalogue["valid_days"].to_pylist())
+    if as_of + timedelta(days=longest - 1) > last:
+        raise SourceEmpty(
+            f"backtest: an offer of {as_of} is valid {longest} days, and the data end on {last}; outcomes cannot be "
+            f"counted to its end. Choose an earlier --last."
+        )
 
 
 def comparator_scores(history: PurchaseHistory, tiers: NDArray[np.str_]) -> dict[str, NDArray[np.float64]]:

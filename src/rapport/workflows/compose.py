@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from rapport.customize.compose import ComposedMessage, SenderFacts, TemplateSet, compose_messages
+from rapport.identify.load_sql import name_traits
 from rapport.program.model import Program
 
 MESSAGES = pa.schema(
@@ -39,6 +40,7 @@ def sender_of(program: Program) -> SenderFacts:
         currency=program.currency,
         formats={c.name: c.format for c in program.channels},
         portfolio_size=program.policy.portfolio_size,
+        needs={c.name: name_traits([c.needs])[0] for c in program.channels if c.needs is not None},
     )
 
 

@@ -16,7 +16,6 @@ from rapport.core.errors import StageMissing, UnknownCustomer, nearest
 from rapport.core.reasons import REASON_MEANINGS, CustomerReason, OfferReason
 from rapport.decide.decide import appraise_table, decide
 from rapport.economics.contribution import break_even_base_rate, with_offer_probability
-from rapport.program.model import Program, Rule
 from rapport.workflows.plan import decision_rows, terms_from
 from rapport.workflows.score import OWN_CONDITION
 from rapport.workflows.state_ports import Store
@@ -28,7 +27,7 @@ _KINDS = {
 }
 
 
-def explain(store: Store, program: Program, turn: str, customer_id: str, alternatives: int = 10) -> dict[str, Any]:
+def explain(store: Store, turn: str, customer_id: str, alternatives: int = 10) -> dict[str, Any]:
     """Return everything behind one customer's decision as plain values.
 
     Parameters
@@ -50,7 +49,8 @@ def explain(store: Store, program: Program, turn: str, customer_id: str, alterna
         store.read_table(turn, n) for n in ("decisions", "states", "scores", "catalogue")
     )
     record = decisions.slice(row, 1)
-    terms = terms_from(store.read_json(store.turn_folder(turn) / "terms.json"), catalogue)
+    written = store.read_json(store.turn_folder(turn) / "terms.json")
+    terms = terms_from(written, catalogue)
     held_out = np.array([record["arm"][0].as_py() == "holdout"])
     rows = decision_rows(states.slice(row, 1), scores.slice(row, 1), turn, held_out)
     again = decide(rows, *terms)
@@ -64,7 +64,7 @@ def explain(store: Store, program: Program, turn: str, customer_id: str, alterna
         "reasons": {r: REASON_MEANINGS[CustomerReason(r)] for r in record["reasons"][0].as_py()},
         "portfolio": _portfolio(record.to_pylist()[0], catalogue),
         "alternatives": _alternatives(rows, record, catalogue, terms, alternatives),
-        "excluded": _excluded(scores["excluded"][row].as_py(), program.rules),
+        "excluded": _excluded(scores["excluded"][row].as_py(), written["rules"]),
         "same_when_decided_alone": again.equals(record),
     }
 
@@ -108,6 +108,8 @@ def _alternatives(
     order = [i for i in np.lexsort((np.arange(len(value)), -value)) if not taken[i] and not shut[i]][:most]
     base = appraisal.rows.base_probability[0]
     response = with_offer_probability(base, models.odds_ratio)
+    # Who is left alone is so for their own reason, not because other offers are better.
+    silent = None if record["offer_ids"][0].as_py() else record["reasons"][0].as_py()[0]
     highest = break_even_base_rate(prepared.margin_share, prepared.depth)
     return [
         {
@@ -117,13 +119,13 @@ def _alternatives(
             "response_probability_if_seen": float(response[i]),
             "value_if_seen_micros": int(value[i]),
             "pays_below_base_probability": float(highest[i]),
-            "reason": str(OfferReason.LESS_VALUE if value[i] > 0 else OfferReason.DOES_NOT_PAY),
+            "reason": silent or str(OfferReason.LESS_VALUE if value[i] > 0 else OfferReason.DOES_NOT_PAY),
         }
         for i in order
     ]
 
 
-def _excluded(codes: list[int], rules: tuple[Rule, ...]) -> list[dict[str, Any]]:
+def _excluded(codes: list[int], rules: list[dict[str, str]]) -> list[dict[str, Any]]:
     """Return how many offers each rule set aside, and why."""
     found = []
     if own := codes.count(OWN_CONDITION):
@@ -132,5 +134,7 @@ def _excluded(codes: list[int], rules: tuple[Rule, ...]) -> list[dict[str, Any]]
     for number, rule in enumerate(rules, start=1):
         count = codes.count(number)
         if count:
-            found.append({"rule": rule.name, "reason": str(_KINDS[rule.kind]), "offers": count, "why": rule.why})
+            found.append(
+                {"rule": rule["name"], "reason": str(_KINDS[rule["kind"]]), "offers": count, "why": rule["why"]}
+            )
     return found

@@ -66,6 +66,12 @@ def make_catalogue(engine: Engine, program: Program, base: Path, as_of: date) ->
     for one, other in pairwise(offers):
         if one["offer_id"] == other["offer_id"]:
             raise OfferInvalid(f"{where}: offer_id {one['offer_id']!r} stands twice; ids must differ.")
+    items = [o["item"] for o in offers]
+    if twice := sorted({i for i in items if items.count(i) > 1}):
+        raise OfferInvalid(
+            f"{where}: item {twice[0]!r} has more than one offer; one item has one offer in a turn, or a portfolio "
+            f"would count its gain twice. Keep one."
+        )
     for index, offer in enumerate(offers):
         offer |= {"offer_index": index, "valid_from": as_of, "basis": program.margins.basis}
     return pa.Table.from_pylist(offers, schema=CATALOGUE)

@@ -86,11 +86,17 @@ def models_of(rows: Rows, catalogue: Catalogue, program: Program, version: str) 
         odds_ratio=lift.odds_ratio,
         odds_ratio_low=lift.low,
         odds_ratio_high=lift.high,
-        basis=lift.basis,
+        basis=_basis(program),
         mass=best(np.ones(len(tier), dtype=np.bool_)),
         segments={t: best(tier == t) for t in TIERS},
         version=version,
     )
+
+
+def _basis(program: Program) -> str:
+    """Return whether what an offer is expected to bring is measured: all that it rests on must be."""
+    bases = {program.lift.basis, program.margins.basis, *(c.reach_basis for c in program.channels)}
+    return "measured" if bases == {"measured"} else "assumed"
 
 
 def decision_rows(states: pa.Table, scores: pa.Table, turn: str, holdout: NDArray[np.bool_]) -> pa.Table:
@@ -168,10 +174,23 @@ def plan_counts(plan: Plan, as_of: date) -> dict[str, Any]:
     }
 
 
-def terms_record(plan: Plan) -> dict[str, Any]:
-    """Return the terms of a plan as plain values, so that a decision can be replayed and explained later."""
+def terms_record(plan: Plan, program: Program, kept_beyond_share: int, replay: bool) -> dict[str, Any]:
+    """Return the terms of a plan as plain values, so that a decision can be replayed, explained and read out later.
+
+    Parameters
+    ----------
+    kept_beyond_share : int
+        Customers held out from earlier turns whom the share of this turn would not have drawn.
+    replay : bool
+        Whether the data went on after the day of the decision: then nothing could really be sent.
+    """
     _, models, policy, prices = plan.terms
     return {
+        "window_days": program.offers.validity_days,
+        "holdout_share": program.policy.holdout_share,
+        "kept_beyond_share": kept_beyond_share,
+        "replay": replay,
+        "rules": [r.model_dump(include={"name", "kind", "why"}) for r in program.rules],
         "prices": {"contact_micros": list(prices.contact_micros), "explorable": list(prices.explorable)},
         "models": {
             "odds_ratio": models.odds_ratio,

@@ -5,17 +5,22 @@ Why it exists: everything that can be wrong with a programme is told before anyt
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from rapport.core.errors import ProgramMissing, ProgramSyntax, TargetExists
 from rapport.core.tables import CATALOGUE, STATES
 from rapport.identify.load_sql import name_traits, plan_reading
 from rapport.program.model import Program
 from rapport.program.parse import parse_program
-from rapport.program.rules import check_rule
+from rapport.program.rules import cannot_be_asked, check_rule, no_condition
 from rapport.workflows.offers import ASKED, check_offer_file
-from rapport.workflows.ports import Engine
+from rapport.workflows.ports import Engine, EngineFault
 
 
 def find_program(given: Path) -> Path:
@@ -53,7 +58,7 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
     SourceMissing, SourceUnreadable, SourceColumns
         A source does not open or lacks mapped columns.
     RuleRefused
-        A rule holds something that rules may not.
+        A rule, or an offer's own condition in a file, holds something that rules may not, or is no condition.
     OfferInvalid
         The file of offers cannot be read, or a number in it makes no sense.
     """
@@ -66,6 +71,7 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
         sources[source.kind] = source.path
     check_rules(program)
     check_offer_file(program, base)
+    _try_conditions(program, base, engine)
     if program.offers.query is not None:
         engine.check_question(program.offers.query, ASKED, "offers.query")
     return {
@@ -79,11 +85,61 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
 
 def check_rules(program: Program) -> None:
     """Raise RuleRefused where a rule of the programme holds something that rules may not."""
-    customers = program.source("customers")
-    states = [*STATES.names, *(name_traits(customers.traits) if customers else ())]
+    states = _states(program).names
     for rule in program.rules:
         check_rule(rule.offers, CATALOGUE.names, f"rules.{rule.name}.offers")
         check_rule(rule.customers, states, f"rules.{rule.name}.customers")
+
+
+def _states(program: Program) -> pa.Schema:
+    """Return the columns that a condition on customers may name: those of states, then the traits."""
+    customers = program.source("customers")
+    traits = name_traits(customers.traits) if customers else ()
+    return pa.schema([*STATES, *(pa.field(name, pa.string()) for name in traits)])
+
+
+def _one_row(schema: pa.Schema) -> pa.Table:
+    """Return a table of one row with a value in each column.
+
+    A row and not an empty table: that `last_day < 'soon'` compares with no day shows only where there is a row.
+    """
+    samples = {pa.string(): "text", pa.date32(): date(2000, 1, 1)}
+    row = {f.name: samples.get(f.type, 1) for f in schema}
+    return pa.Table.from_pylist([row], schema=schema)
+
+
+def _try_conditions(program: Program, base: Path, engine: Engine) -> None:
+    """Raise RuleRefused where a condition of the programme or its offer file is none, or cannot be worked out."""
+    states = _states(program)
+    engine.register_arrow("tried_states", _one_row(states))
+    engine.register_arrow("tried_offers", _one_row(CATALOGUE))
+    for rule in program.rules:
+        _try_condition(engine, rule.offers, "tried_offers", CATALOGUE, f"rules.{rule.name}.offers")
+        _try_condition(engine, rule.customers, "tried_states", states, f"rules.{rule.name}.customers")
+    for where, condition in _own_conditions(program, base):
+        _try_condition(engine, condition, "tried_states", states, where)
+
+
+def _try_condition(engine: Engine, expression: str, table: str, schema: pa.Schema, where: str) -> None:
+    checked = check_rule(expression, schema.names, where)
+    try:
+        found = engine.query(f"SELECT {checked} AS holds FROM {table}").schema.field("holds").type
+    except EngineFault as error:
+        raise cannot_be_asked(expression, where, str(error)) from error
+    if not pa.types.is_boolean(found):
+        raise no_condition(expression, where, str(found))
+
+
+def _own_conditions(program: Program, base: Path) -> Iterator[tuple[str, str]]:
+    """Yield the place and the condition of each offer of the programme's file that has one."""
+    if program.offers.file is None:
+        return
+    path = base / program.offers.file
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        for row in reader:
+            if row.get("eligible"):
+                yield f"{path.name} line {reader.line_num}: eligible", row["eligible"]
 
 
 def refuse_existing(target: Path) -> None:

@@ -18,29 +18,32 @@ from numpy.typing import NDArray
 from rapport.core.reasons import Basis, Status
 from rapport.core.tables import READOUT
 from rapport.measure.means import Estimate, mean_of, share_test
-from rapport.measure.outcomes_sql import outcomes_sql
 from rapport.measure.ranking import calibration_table
-from rapport.measure.scorecard import PER_CUSTOMER, UNITS, effect_on, measure_of
+from rapport.measure.scorecard import PER_CUSTOMER, UNITS, basis_of, effect_on, measure_of
 from rapport.program.model import Program
+from rapport.workflows.outcomes import outcomes_between
 from rapport.workflows.ports import Engine
 
 TIERS = ("A", "B", "C")
 
 
-def outcomes_between(engine: Engine, first: date, stop: date) -> dict[str, NDArray[np.int64]]:
-    """Return what each customer did on days in [first, stop), in key order; needs `purchases` up to `stop`."""
-    table = engine.query(outcomes_sql(), {"first": first, "stop": stop})
-    return {name: table[name].to_numpy() for name in table.column_names}
-
-
 def measure_baseline(
-    engine: Engine, program: Program, tiers: NDArray[np.str_], turn: str, as_of: date
+    engine: Engine, program: Program, states: pa.Table, tiers: NDArray[np.str_], turn: str
 ) -> dict[str, Any]:
-    """Return the measure of every goal before the first turn, per tier of the goal, as plain values."""
+    """Return the measure of every goal before a turn, per tier of the goal, as plain values.
+
+    Parameters
+    ----------
+    engine : Engine
+        With `purchases` up to the day of the states.
+    states : Arrow table with the schema `core.tables.STATES`
+    tiers : array of 'A', 'B', 'C', shape (n,), in the order of the states
+    """
+    as_of: date = states["as_of"][0].as_py()
     goals = []
     for goal in program.goals:
         first = as_of - timedelta(days=goal.window_days)
-        outcomes = outcomes_between(engine, first, as_of)
+        outcomes = outcomes_between(engine, states, first, as_of)
         goals.append(
             {
                 "goal": goal.name,
@@ -66,10 +69,11 @@ def _plain(estimate: Estimate) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Window:
-    """The span in which outcomes of a turn count, and the first day for which there are no data yet."""
+    """The span in which outcomes of a turn count, when the last offer ends, and the first day without data."""
 
     first: date
     stop: date
+    offers_stop: date
     data_stop: date
 
     @property
@@ -77,47 +81,97 @@ class Window:
         """Return whether the data reach the end of the window."""
         return self.data_stop >= self.stop
 
+    @property
+    def offers_closed(self) -> bool:
+        """Return whether the data reach the end of every offer's validity."""
+        return self.data_stop >= self.offers_stop
 
-def read_out(engine: Engine, decisions: pa.Table, catalogue: pa.Table, program: Program, window: Window) -> pa.Table:
+
+@dataclass(frozen=True)
+class Planned:
+    """What the plan of the turn says that its read-out must be held against.
+
+    `kept_beyond_share` counts customers held out from earlier turns that the share of this turn would not have drawn.
+    """
+
+    holdout_share: float
+    kept_beyond_share: int
+    margin_basis: str
+
+
+def read_out(
+    outcomes: dict[str, NDArray[np.int64]],
+    bought: NDArray[np.bool_],
+    decisions: pa.Table,
+    catalogue: pa.Table,
+    planned: Planned,
+    window: Window,
+) -> pa.Table:
     """Return the read-out of a turn with the schema `core.tables.READOUT`.
 
     Parameters
     ----------
-    engine : Engine
-        With `purchases` up to the end of the window, and `item_products` of the catalogue.
+    outcomes : dict of arrays, shape (n,)
+        Of `outcomes_between`, for the customers decided, in the order of the decisions.
+    bought : bool array, shape (n, J)
+        Of `bought_within_validity`, likewise.
     decisions, catalogue : Arrow tables of the turn
-    program : Program
+    planned : Planned
     window : Window
         Where it is still open, what the data hold so far is given with the status WINDOW_OPEN.
     """
-    outcomes = outcomes_between(engine, window.first, window.stop)
-    treated = np.array(decisions["arm"].to_pylist()) == "treated"
-    tiers = np.array(decisions["tier"].to_pylist())
-    rows = _arms(outcomes, treated, tiers, window)
-    rows += _taken(engine, decisions, catalogue, window)
-    rows.append(_sample_ratio(treated, decisions["household_key"].to_numpy(), program))
+    groups = _Groups(
+        tier=np.array(decisions["tier"].to_pylist()),
+        treated=np.array(decisions["arm"].to_pylist()) == "treated",
+        present=outcomes["present"] > 0,
+        household=decisions["household_key"].to_numpy(),
+    )
+    rows = _arms(outcomes, groups, planned, window)
+    rows += _taken(bought, decisions, catalogue, groups, window)
+    rows.append(_sample_ratio(groups, planned))
     return pa.Table.from_pylist(rows, schema=READOUT)
 
 
+@dataclass(frozen=True)
+class _Groups:
+    """Who belongs where, arrays of shape (n,); who is no longer in the data cannot be measured."""
+
+    tier: NDArray[np.str_]
+    treated: NDArray[np.bool_]
+    present: NDArray[np.bool_]
+    household: NDArray[np.int64]
+
+    def members(self, tier: str, treated: bool) -> NDArray[np.bool_]:
+        return (self.tier == tier) & (self.treated == treated) & self.present
+
+
 def _arms(
-    outcomes: dict[str, NDArray[np.int64]], treated: NDArray[np.bool_], tiers: NDArray[np.str_], window: Window
+    outcomes: dict[str, NDArray[np.int64]], groups: _Groups, planned: Planned, window: Window
 ) -> list[dict[str, Any]]:
     rows = []
     for measure in PER_CUSTOMER:
+        basis = basis_of(measure, planned.margin_basis)
         for tier in TIERS:
-            inside = tiers == tier
-            arms = {"treated": inside & treated, "holdout": inside & ~treated}
-            for group, members in arms.items():
-                rows.append(_row(measure, tier, group, measure_of(measure, outcomes, members), window))
-            effect = effect_on(measure, outcomes, arms["treated"], arms["holdout"])
-            rows.append(_row(measure, tier, "difference", effect, window))
+            treated, held_out = groups.members(tier, True), groups.members(tier, False)
+            found = {
+                "treated": measure_of(measure, outcomes, treated),
+                "holdout": measure_of(measure, outcomes, held_out),
+                "difference": effect_on(measure, outcomes, treated, held_out),
+            }
+            rows += [_row(measure, tier, g, e, basis, (window.closed, window)) for g, e in found.items()]
     return rows
 
 
-def _row(measure: str, tier: str, group: str, estimate: Estimate, window: Window) -> dict[str, Any]:
+def _row(
+    measure: str, tier: str, group: str, estimate: Estimate, basis: Basis, ended: tuple[bool, Window]
+) -> dict[str, Any]:
+    closed, window = ended
     status = estimate.status
-    if status is Status.OK and not window.closed:
+    if status is Status.OK and not closed:
         status = Status.WINDOW_OPEN
+    if window.data_stop <= window.first:
+        # No day of the window is in the data: a sum of nothing is not a nought.
+        estimate = Estimate(None, None, None, estimate.customers, status)
     return {
         "measure": measure,
         "tier": tier,
@@ -127,68 +181,53 @@ def _row(measure: str, tier: str, group: str, estimate: Estimate, window: Window
         "low": estimate.low,
         "high": estimate.high,
         "unit": UNITS.get(measure, "offers"),
-        "basis": str(Basis.MEASURED),
+        "basis": str(basis),
         "status": str(status),
-        "note": None if window.closed else f"data end on {window.data_stop - timedelta(days=1)}",
+        "note": None if closed else f"data end on {window.data_stop - timedelta(days=1)}",
     }
 
 
-def _taken(engine: Engine, decisions: pa.Table, catalogue: pa.Table, window: Window) -> list[dict[str, Any]]:
-    """Return, per tier and arm, how many offers of a portfolio were bought, beside how many were expected."""
-    engine.register_arrow("offers", catalogue.select(["offer_index", "offer_id", "item", "valid_days"]))
-    chosen = pa.table(
-        {
-            "customer_key": np.repeat(decisions["customer_key"].to_numpy(), _lengths(decisions)),
-            "offer_id": decisions["offer_ids"].combine_chunks().flatten(),
-        }
-    )
-    engine.register_arrow("chosen", chosen)
-    taken = engine.query(
-        """
-        SELECT c.customer_key, CAST(sum(CASE WHEN EXISTS (
-                   SELECT 1 FROM purchases p WHERE p.customer_key = c.customer_key AND p.item = o.item
-                   AND p.day >= $first AND p.day < $first + CAST(o.valid_days AS INTEGER)) THEN 1 ELSE 0 END)
-               AS BIGINT) AS taken
-        FROM chosen c JOIN offers o ON o.offer_id = c.offer_id
-        GROUP BY c.customer_key ORDER BY c.customer_key
-        """,
-        {"first": window.first},
-    )
-    keys = decisions["customer_key"].to_numpy()
-    count = np.zeros(len(keys))
-    count[np.searchsorted(keys, taken["customer_key"].to_numpy())] = taken["taken"].to_numpy()
-    lists = decisions["offer_response_probabilities"].to_pylist()
-    base = decisions["offer_base_probabilities"].to_pylist()
-    with_offer, without = (np.array([math.fsum(row) for row in column]) for column in (lists, base))
-    per_portfolio = {
-        "offers_taken_per_portfolio": count,
-        "offers_expected_without_offer": without,
-        "offers_expected_with_offer": with_offer,
+def _taken(
+    bought: NDArray[np.bool_], decisions: pa.Table, catalogue: pa.Table, groups: _Groups, window: Window
+) -> list[dict[str, Any]]:
+    """Return, per tier and arm, how many offers of a portfolio were bought, beside how many were expected.
+
+    What is expected rests on the relevance model, and with the offer on the assumed lift: neither is measured.
+    """
+    index = {offer: i for i, offer in enumerate(catalogue["offer_id"].to_pylist())}
+    chosen = decisions["offer_ids"].to_pylist()
+    count = [float(sum(bought[row, index[o]] for o in offers)) for row, offers in enumerate(chosen)]
+    sums = {
+        "offers_taken_per_portfolio": np.array(count),
+        "offers_expected_without_offer": _list_sums(decisions, "offer_base_probabilities"),
+        "offers_expected_with_offer": _list_sums(decisions, "offer_response_probabilities"),
     }
-    households = decisions["household_key"].to_numpy()
-    spoken = _lengths(decisions) > 0
-    treated = np.array(decisions["arm"].to_pylist()) == "treated"
-    tiers = np.array(decisions["tier"].to_pylist())
+    spoken = np.array([bool(offers) for offers in chosen], dtype=np.bool_)
     rows = []
     for tier in TIERS:
-        for group, members in (("treated", treated), ("holdout", ~treated)):
-            inside = spoken & members & (tiers == tier)
-            for measure, values in per_portfolio.items():
-                rows.append(_row(measure, tier, group, mean_of(values[inside], households[inside]), window))
-            rows[-1]["basis"] = str(Basis.ASSUMED)
+        for group in ("treated", "holdout"):
+            inside = spoken & groups.members(tier, group == "treated")
+            for measure, values in sums.items():
+                basis = Basis.MEASURED if measure == "offers_taken_per_portfolio" else Basis.ASSUMED
+                estimate = mean_of(values[inside], groups.household[inside])
+                rows.append(_row(measure, tier, group, estimate, basis, (window.offers_closed, window)))
     return rows
 
 
-def _lengths(decisions: pa.Table) -> NDArray[np.int64]:
-    offsets = decisions["offer_ids"].combine_chunks().offsets.to_numpy()
-    return np.diff(offsets).astype(np.int64)
+def _list_sums(decisions: pa.Table, column: str) -> NDArray[np.float64]:
+    return np.array([math.fsum(row) for row in decisions[column].to_pylist()], dtype=np.float64)
 
 
-def _sample_ratio(treated: NDArray[np.bool_], households: NDArray[np.int64], program: Program) -> dict[str, Any]:
+def _sample_ratio(groups: _Groups, planned: Planned) -> dict[str, Any]:
     """Return the share held out; chance is judged by households, which are what was drawn."""
-    held_out, n = int((~treated).sum()), len(treated)
-    drawn = len(np.unique(households[~treated])), len(np.unique(households))
-    p_value = share_test(*drawn, program.policy.holdout_share)
+    held_out, n = int((~groups.treated).sum()), len(groups.treated)
+    gone = int((~groups.present).sum())
+    note = f"planned {planned.holdout_share:g}; "
+    if planned.kept_beyond_share:
+        note += f"{planned.kept_beyond_share} stay from turns with a larger share, so chance cannot be judged"
+    else:
+        drawn = len(np.unique(groups.household[~groups.treated])), len(np.unique(groups.household))
+        note += f"p = {share_test(*drawn, planned.holdout_share):.3f} that chance alone made the difference"
     return {
         "measure": "holdout_share",
         "tier": "all",
@@ -200,25 +239,11 @@ def _sample_ratio(treated: NDArray[np.bool_], households: NDArray[np.int64], pro
         "unit": "share",
         "basis": str(Basis.MEASURED),
         "status": str(Status.OK),
-        "note": f"planned {program.policy.holdout_share:g}; p = {p_value:.3f} that chance alone made the difference",
+        "note": note + (f"; {gone} customers are no longer in the data" if gone else ""),
     }
 
 
 CALIBRATION_GROUPS = 10
-
-
-def bought_in_window(engine: Engine, scores: pa.Table, catalogue: pa.Table, window: Window) -> NDArray[np.bool_]:
-    """Return whether each customer bought each offer's item in the window, shape (n, J); needs `purchases`."""
-    engine.register_arrow("offers", catalogue.select(["offer_index", "item"]))
-    found = engine.query(
-        """SELECT DISTINCT p.customer_key, o.offer_index FROM purchases p JOIN offers o ON o.item = p.item
-           WHERE p.day >= $first AND p.day < $stop""",
-        {"first": window.first, "stop": window.stop},
-    )
-    bought = np.zeros((len(scores), len(catalogue)), dtype=np.bool_)
-    rows = np.searchsorted(scores["customer_key"].to_numpy(), found["customer_key"].to_numpy())
-    bought[rows, found["offer_index"].to_numpy()] = True
-    return bought
 
 
 def calibrate(scores: pa.Table, bought: NDArray[np.bool_]) -> dict[str, Any]:

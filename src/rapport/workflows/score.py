@@ -34,8 +34,8 @@ from rapport.differentiate.value import CustomerValues, ValueTerms, value_custom
 from rapport.differentiate.value import PurchaseHistory as ValueHistory
 from rapport.identify.load_sql import name_traits
 from rapport.program.model import Program
-from rapport.program.rules import check_rule
-from rapport.workflows.ports import Engine
+from rapport.program.rules import cannot_be_asked, check_rule, no_condition
+from rapport.workflows.ports import Engine, EngineFault
 
 OWN_CONDITION = -1
 """Marks an offer whose own `eligible` condition does not hold for the customer; rules count from 1."""
@@ -139,21 +139,29 @@ def exclusions(engine: Engine, states: pa.Table, catalogue: pa.Table, program: P
     engine.register_arrow("rule_offers", catalogue)
     conditions = np.array(catalogue["eligible"].to_pylist(), dtype=object)
     for condition in sorted({c for c in conditions if c is not None}):
-        checked = check_rule(condition, states.column_names, f"eligible of offers {condition!r}")
-        out[np.ix_(~_holds(engine, checked, "rule_states", "customer_key"), conditions == condition)] = OWN_CONDITION
+        where = f"eligible of offers {condition!r}"
+        checked = check_rule(condition, states.column_names, where)
+        holds = _holds(engine, checked, "rule_states", "customer_key", where)
+        out[np.ix_(~holds, conditions == condition)] = OWN_CONDITION
     for number, rule in enumerate(program.rules, start=1):
         offers = check_rule(rule.offers, CATALOGUE.names, f"rules.{rule.name}.offers")
         customers = check_rule(rule.customers, states.column_names, f"rules.{rule.name}.customers")
-        hit_offers = _holds(engine, offers, "rule_offers", "offer_index")
-        hit_customers = _holds(engine, customers, "rule_states", "customer_key")
+        hit_offers = _holds(engine, offers, "rule_offers", "offer_index", f"rules.{rule.name}.offers")
+        hit_customers = _holds(engine, customers, "rule_states", "customer_key", f"rules.{rule.name}.customers")
         both = hit_customers[:, None] & hit_offers[None, :] & (out == 0)
         out[both] = number
     return out
 
 
-def _holds(engine: Engine, condition: str, table: str, order: str) -> NDArray[np.bool_]:
-    found = engine.query(f"SELECT coalesce({condition}, false) AS holds FROM {table} ORDER BY {order}")
-    return found["holds"].combine_chunks().to_numpy(zero_copy_only=False).astype(np.bool_)
+def _holds(engine: Engine, condition: str, table: str, order: str, where: str) -> NDArray[np.bool_]:
+    """Return for each row whether the condition of a setting holds; unknown does not."""
+    try:
+        found = engine.query(f"SELECT {condition} AS holds FROM {table} ORDER BY {order}")["holds"]
+    except EngineFault as error:
+        raise cannot_be_asked(condition, where, str(error)) from error
+    if not pa.types.is_boolean(found.type):
+        raise no_condition(condition, where, str(found.type))
+    return np.asarray(found.fill_null(False).to_numpy(), dtype=np.bool_)
 
 
 def reachable(states: pa.Table, program: Program) -> NDArray[np.bool_]:

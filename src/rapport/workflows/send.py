@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from rapport.core.reasons import CustomerReason
 from rapport.core.tables import TOUCHES
 from rapport.decide.terms import SILENCE
 from rapport.workflows.compose import messages_from
@@ -17,7 +19,11 @@ from rapport.workflows.state_ports import ChannelPort, MemoryPort
 
 
 def send_turn(
-    messages: pa.Table, decisions: pa.Table, channel: ChannelPort, memory: MemoryPort, folder: Path
+    messages: pa.Table,
+    decisions: pa.Table,
+    customers: pa.Table,
+    carrier: tuple[ChannelPort, Path],
+    memory: MemoryPort,
 ) -> pa.Table:
     """Carry the messages, remember the deliveries, return the touches with the schema `core.tables.TOUCHES`.
 
@@ -28,10 +34,12 @@ def send_turn(
     ----------
     messages : Arrow table with the schema `compose.MESSAGES`
     decisions : Arrow table with the schema `core.tables.DECISIONS`
-    channel, memory : ports
-    folder : Path
-        Where the channel keeps what it carries for this turn.
+    customers : Arrow table
+        Everybody in the loaded data; who is not decided, because first seen later, has a row that says so.
+    carrier : the channel and the folder where it keeps what it carries for this turn
+    memory : port
     """
+    channel, folder = carrier
     reports = {r.touch_id: r for r in channel.deliver(messages_from(messages), folder)}
     spoken = {m["customer_key"]: m for m in messages.select(["touch_id", "customer_key", "subject"]).to_pylist()}
     columns = ["customer_key", "customer_id", "turn", "as_of", "channel", "reasons", "offer_ids"]
@@ -57,11 +65,30 @@ def send_turn(
                 "files": list(report.files) if report else [],
             }
         )
-        if sent:
+        if report is not None:
             day: date = decision["as_of"]
-            delivered.append((touch_id, decision["customer_key"], decision["turn"], day, decision["channel"]))
+            delivered.append((touch_id, decision["customer_key"], decision["turn"], day, decision["channel"], sent))
     memory.remember_deliveries(delivered)
+    decided = {row["customer_key"] for row in rows}
+    turn = rows[0]["turn"] if rows else ""
+    rows += [_not_yet(c, turn) for c in customers.to_pylist() if c["customer_key"] not in decided]
+    rows.sort(key=lambda row: row["customer_key"])
     return pa.Table.from_pylist(rows, schema=TOUCHES)
+
+
+def _not_yet(customer: dict[str, Any], turn: str) -> dict[str, Any]:
+    return {
+        "touch_id": f"{turn}-{SILENCE}-{_hex(customer['customer_key'])}",
+        "customer_key": customer["customer_key"],
+        "customer_id": customer["customer_id"],
+        "turn": turn,
+        "channel": SILENCE,
+        "status": "silent",
+        "reason": str(CustomerReason.NOT_YET_KNOWN),
+        "subject": None,
+        "offer_ids": [],
+        "files": [],
+    }
 
 
 def _hex(key: int) -> str:

@@ -76,13 +76,16 @@ class MemoryPort(Protocol):
         """Hold households out for ever."""
 
     def forget_holdout(self, turn: str) -> None:
-        """Forget who was held out first in a turn that is discarded unsent."""
+        """Forget that a turn held anybody out, when it is discarded unsent."""
 
-    def contacts(self, first: date, before: date) -> dict[int, int]:
-        """Return deliveries per customer on days in [first, before)."""
+    def contacts(self, first: date, before: date, besides: str) -> dict[int, int]:
+        """Return deliveries per customer on days in [first, before), those of one turn left out."""
 
-    def remember_deliveries(self, rows: Iterable[tuple[str, int, str, date, str]]) -> int:
-        """Remember deliveries once; return how many were new."""
+    def turns(self) -> set[str]:
+        """Return the turns of which something was delivered."""
+
+    def remember_deliveries(self, rows: Iterable[tuple[str, int, str, date, str, bool]]) -> int:
+        """Remember deliveries, carried or withheld, once; return how many were new."""
 
 
 class DeliveryReport(Protocol):

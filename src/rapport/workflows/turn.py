@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from rapport.core.errors import SourceEmpty, StageMissing, TurnConflict
+from rapport.core.errors import SourceEmpty, StageMissing, StateDamaged, TurnConflict
 from rapport.differentiate.relevance_history import bought_pairs
 from rapport.differentiate.relevance_record import relevance_to_json
 from rapport.differentiate.tiers import summarise_tiers
@@ -28,8 +28,9 @@ from rapport.program.model import Program
 from rapport.workflows.compose import compose_turn
 from rapport.workflows.load import LoadSummary, fingerprint, load_program
 from rapport.workflows.offers import make_catalogue
+from rapport.workflows.outcomes import bought_within_validity, outcomes_between
 from rapport.workflows.plan import decision_rows, hold_out, plan_counts, plan_turn, terms_record
-from rapport.workflows.read_out import Window, bought_in_window, calibrate, measure_baseline, read_out
+from rapport.workflows.read_out import Planned, Window, calibrate, measure_baseline, read_out
 from rapport.workflows.score import (
     Scored,
     diagnostics_of,
@@ -109,6 +110,8 @@ def begin_turn(program: Program, base: Path, tools: Tools, as_of: date | None, a
             f"choose an earlier day."
         )
     turn = Turn(program, base, turn_name(day), day, loaded, program_digest(program, base), digest, load_seconds)
+    _refuse_half_sent(turn.name, base, tools)
+    _refuse_lost(turn.name, tools)
     if conflict := _conflict(turn, tools):
         decided = "plan" in (turn_record(tools, turn.name) or {"stages": {}})["stages"]
         if decided or not anew:
@@ -124,7 +127,8 @@ def load_sources(program: Program, base: Path, tools: Tools) -> tuple[Path, str]
     if not (loaded / "summary.json").is_file():
         with tools.store.folder_when_whole(loaded) as part, tools.make_engine() as engine:
             summary = load_program(program, base, engine, part, tools.progress)
-            record = summary_record(summary) | {"poor_fields": _poor_fields(part)}
+            listed = pq.read_table(part / "customers.parquet", columns=["listed"])["listed"].to_pylist()
+            record = summary_record(summary) | {"poor_fields": _poor_fields(part), "unlisted": listed.count(False)}
             tools.store.write_json(part / "summary.json", record)
     return loaded, digest
 
@@ -143,12 +147,12 @@ def summary_record(summary: LoadSummary) -> dict[str, Any]:
 
 
 def _poor_fields(folder: Path) -> list[str]:
-    """Return the mapped fields of which less than 60 % can be used: a person should know before relying on them."""
+    """Return the mapped fields of whose values less than 60 % can be read, which a person should know."""
     fields = pq.read_table(folder / "audit.parquet").to_pylist()
     return [
-        f"{f['source']}.{f['column']} ({f['source_column']}): {f['usable']:.0%} usable"
+        f"{f['source']}.{f['column']} ({f['source_column']}): only {f['validity']:.0%} can be read"
         for f in fields
-        if f["grade"] in ("D", "F")
+        if f["rows"] and f["validity"] < 0.6
     ]
 
 
@@ -183,7 +187,7 @@ def _conflict(turn: Turn, tools: Tools) -> str | None:
     Once a turn is sent, later data and a changed programme are for the read-out and the next turn.
     """
     record = turn_record(tools, turn.name)
-    if record is None or "send" in record["stages"]:
+    if record is None or _sending_begun(turn.name, record, tools):
         return None
     for key, what in (("program_digest", "program.toml, or a file it names,"), ("sources_digest", "the data")):
         if record[key] != getattr(turn, key):
@@ -192,6 +196,49 @@ def _conflict(turn: Turn, tools: Tools) -> str | None:
                 f"state of the data. Undo the change, choose another --as-of, or discard what was not sent: --restart"
             )
     return None
+
+
+def _sending_begun(name: str, record: dict[str, Any], tools: Tools) -> bool:
+    return "send" in record["stages"] or (tools.store.turn_folder(name) / "outbox").exists()
+
+
+def _refuse_half_sent(name: str, base: Path, tools: Tools) -> None:
+    """Raise TurnConflict where another turn was stopped while it was sent: not all it delivered is remembered."""
+    for other in tools.store.turns():
+        record = turn_record(tools, other)
+        if other == name or record is None or "send" in record["stages"]:
+            continue
+        if _sending_begun(other, record, tools):
+            raise TurnConflict(
+                f"turn {other} was stopped while it was sent, so it is not known yet who was contacted. "
+                f"Finish it first: rapport send {base} --turn {other}"
+            )
+
+
+def _refuse_lost(name: str, tools: Tools) -> None:
+    """Raise where the files of turns and the memory of deliveries do not belong together.
+
+    Raises
+    ------
+    TurnConflict
+        The memory knows deliveries of the turn, and its files are gone: doing it again would send twice.
+    StateDamaged
+        A turn was sent, and the memory does not know: caps and holdouts could not be kept.
+    """
+    remembered = tools.memory.turns()
+    record = turn_record(tools, name)
+    if name in remembered and (record is None or not _sending_begun(name, record, tools)):
+        raise TurnConflict(
+            f"turn {name} has been sent, and its files in {tools.store.turn_folder(name)} are gone; doing it again "
+            f"would send twice. Restore the folder from a copy, or choose another --as-of."
+        )
+    for other in tools.store.turns():
+        sent = ((turn_record(tools, other) or {"stages": {}})["stages"].get("send") or {}).get("counts", {})
+        if other not in remembered and sent.get("touches", {}).get("sent"):
+            raise StateDamaged(
+                f"{tools.store.state / 'memory.db'}: does not know turn {other}, which was sent; contact caps and "
+                f"holdouts cannot be kept without it. Restore the file from a copy."
+            )
 
 
 def restart_turn(name: str, tools: Tools) -> date | None:
@@ -203,7 +250,7 @@ def restart_turn(name: str, tools: Tools) -> date | None:
         The turn has been sent, or sending has begun.
     """
     record = turn_record(tools, name)
-    if record is not None and ("send" in record["stages"] or (tools.store.turn_folder(name) / "outbox").exists()):
+    if record is not None and _sending_begun(name, record, tools):
         raise TurnConflict(f"turn {name} has been sent; what was said cannot be unsaid. Plan another turn.")
     _discard(name, tools)
     return None if record is None else date.fromisoformat(record["as_of"])
@@ -211,11 +258,8 @@ def restart_turn(name: str, tools: Tools) -> date | None:
 
 def _discard(name: str, tools: Tools) -> None:
     """Remove a turn that was not sent, and what outlives a turn only because it was begun."""
-    baseline = tools.store.state / "baseline.json"
-    if (tools.store.read_json(baseline) or {}).get("turn") == name:
-        baseline.unlink()
-    tools.memory.forget_holdout(name)
     tools.store.discard_turn(name)
+    tools.memory.forget_holdout(name)
 
 
 def run_stages(turn: Turn, tools: Tools, stages: Sequence[str] = STAGES) -> dict[str, Any]:
@@ -228,7 +272,7 @@ def run_stages(turn: Turn, tools: Tools, stages: Sequence[str] = STAGES) -> dict
     """
     record = turn_record(tools, turn.name) or _new_record(turn, tools)
     for number, stage in enumerate(STAGES):
-        if stage not in stages or _is_done(stage, record, turn):
+        if stage not in stages or _is_done(stage, record, turn, tools):
             continue
         lacking = [s for s in STAGES[:number] if s not in record["stages"]]
         if lacking:
@@ -245,9 +289,10 @@ def run_stages(turn: Turn, tools: Tools, stages: Sequence[str] = STAGES) -> dict
     return record
 
 
-def _is_done(stage: str, record: dict[str, Any], turn: Turn) -> bool:
+def _is_done(stage: str, record: dict[str, Any], turn: Turn, tools: Tools) -> bool:
     done = record["stages"].get(stage)
-    if done is None:
+    folder = tools.store.turn_folder(turn.name)
+    if done is None or not all((folder / name).exists() for name in _WRITES[stage]):
         return False
     # Outcomes arrive after a turn is sent: the read-out follows the data, all else stands.
     return stage != "readout" or done["sources_digest"] == turn.sources_digest
@@ -292,10 +337,7 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
         make_purchases(engine, program, turn.as_of)
         catalogue = make_catalogue(engine, program, turn.base, turn.as_of)
         excluded = exclusions(engine, states, catalogue, program)
-        if store.read_json(store.state / "baseline.json") is None:
-            store.write_json(
-                store.state / "baseline.json", measure_baseline(engine, program, tiers, turn.name, turn.as_of)
-            )
+        _keep_baseline(tools, measure_baseline(engine, program, states, tiers, turn.name))
         relevance, probability, history = relevance_for(engine, states, catalogue, program, turn.as_of)
     scored = Scored(
         values=values,
@@ -325,22 +367,40 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
     }
 
 
+def _keep_baseline(tools: Tools, measured: dict[str, Any]) -> None:
+    """Keep what goals measured before anything was sent; a goal stated later has the baseline of its first turn."""
+    path = tools.store.state / "baseline.json"
+    kept = tools.store.read_json(path)
+    if kept is not None and any(
+        "send" in (turn_record(tools, t) or {"stages": ()})["stages"] for t in tools.store.turns()
+    ):
+        there = {g["goal"] for g in kept["goals"]}
+        measured = kept | {"goals": kept["goals"] + [g for g in measured["goals"] if g["goal"] not in there]}
+    tools.store.write_json(path, measured)
+
+
 def _contacts(turn: Turn, tools: Tools, states: pa.Table) -> NDArray[np.int64]:
-    """Return how often each customer was contacted within the policy's period before this turn."""
-    first = turn.as_of - timedelta(days=turn.program.policy.period_days)
-    told = tools.memory.contacts(first, turn.as_of)
+    """Return how often each customer was contacted by other turns within the policy's period around this one."""
+    days = turn.program.policy.period_days
+    # Both ways: a turn of a later day may have been sent before this one. The day itself is one of the period.
+    first, before = turn.as_of - timedelta(days=days - 1), turn.as_of + timedelta(days=days)
+    told = tools.memory.contacts(first, before, turn.name)
     return np.array([told.get(k, 0) for k in states["customer_key"].to_pylist()], dtype=np.int64)
 
 
 def _plan(turn: Turn, tools: Tools) -> dict[str, Any]:
     store = tools.store
     states, scores, catalogue = (store.read_table(turn.name, n) for n in ("states", "scores", "catalogue"))
-    holdout = hold_out(states, turn.program, tools.memory.held_out())
+    kept = tools.memory.held_out()
+    holdout = hold_out(states, turn.program, kept)
+    summary = store.read_json(turn.loaded / "summary.json")
+    replay = date.fromisoformat(summary["last_day"]) >= turn.as_of
+    beyond = int((holdout & ~hold_out(states, turn.program, kept[:0])).sum())
     households = states["household_key"].to_numpy()[holdout]
     tools.memory.hold_out(np.unique(households).tolist(), turn.name)
     rows = decision_rows(states, scores, turn.name, holdout)
     plan = plan_turn(rows, catalogue, turn.program, turn.name, _model_version(turn, tools))
-    store.write_json(store.turn_folder(turn.name) / "terms.json", terms_record(plan))
+    store.write_json(store.turn_folder(turn.name) / "terms.json", terms_record(plan, turn.program, beyond, replay))
     store.write_table(turn.name, "decisions", plan.decisions)
     return plan_counts(plan, turn.as_of)
 
@@ -363,33 +423,38 @@ def _send(turn: Turn, tools: Tools) -> dict[str, Any]:
     store = tools.store
     messages, decisions = (store.read_table(turn.name, n) for n in ("messages", "decisions"))
     folder = store.turn_folder(turn.name) / "outbox"
-    touches = send_turn(messages, decisions, tools.channel, tools.memory, folder)
+    customers = store.read_table(turn.name, "customers").select(["customer_key", "customer_id"])
+    touches = send_turn(messages, decisions, customers, (tools.channel, folder), tools.memory)
     store.write_table(turn.name, "touches", touches)
     return {"touches": dict(sorted(Counter(touches["status"].to_pylist()).items()))}
 
 
 def _readout(turn: Turn, tools: Tools) -> dict[str, Any]:
     store = tools.store
-    decisions, catalogue = (store.read_table(turn.name, n) for n in ("decisions", "catalogue"))
-    first = decisions["as_of"][0].as_py() if len(decisions) else turn.as_of
-    stop = first + timedelta(days=turn.program.offers.validity_days)
+    decisions, catalogue, scores = (store.read_table(turn.name, n) for n in ("decisions", "catalogue", "scores"))
+    terms = store.read_json(store.turn_folder(turn.name) / "terms.json")
+    first = date.fromisoformat((turn_record(tools, turn.name) or {})["as_of"])
+    stop = first + timedelta(days=terms["window_days"])
     with tools.make_engine() as engine:
         open_tables(engine, turn.loaded)
-        longest = max(turn.program.offers.validity_days, *catalogue["valid_days"].to_pylist())
-        make_purchases(engine, turn.program, first + timedelta(days=longest))
+        make_purchases(engine, turn.program, stop)
         last = engine.query("SELECT max(day) AS day FROM transactions")["day"][0].as_py()
-        window = Window(first, stop, min(stop, last + timedelta(days=1)))
-        readout = read_out(engine, decisions, catalogue, turn.program, window)
-        if window.closed:
-            bought = bought_in_window(engine, store.read_table(turn.name, "scores"), catalogue, window)
-            store.write_json(
-                store.turn_folder(turn.name) / "calibration.json",
-                calibrate(store.read_table(turn.name, "scores"), bought),
-            )
+        longest = max(catalogue["valid_days"].to_pylist())
+        window = Window(first, stop, first + timedelta(days=longest), last + timedelta(days=1))
+        outcomes = outcomes_between(engine, decisions, first, stop)
+        bought = bought_within_validity(engine, decisions["customer_key"].to_numpy(), catalogue, first)
+    planned = Planned(terms["holdout_share"], terms["kept_beyond_share"], turn.program.margins.basis)
+    readout = read_out(outcomes, bought, decisions, catalogue, planned, window)
+    if window.offers_closed:
+        store.write_json(store.turn_folder(turn.name) / "calibration.json", calibrate(scores, bought))
     store.write_table(turn.name, "readout", readout)
     report = tools.report(turn.program, store, turn.name, turn.loaded)
     store.write_text(store.turn_folder(turn.name) / "report.html", report)
-    return {"rows": len(readout), "window_closed": window.closed, "observed_days": (window.data_stop - first).days}
+    return {
+        "rows": len(readout),
+        "window_closed": window.closed,
+        "observed_days": (min(window.data_stop, stop) - first).days,
+    }
 
 
 def redraw_report(program: Program, tools: Tools) -> Path | None:
@@ -403,6 +468,17 @@ def redraw_report(program: Program, tools: Tools) -> Path | None:
             return path
     return None
 
+
+_WRITES: dict[str, tuple[str, ...]] = {
+    "load": ("customers.parquet",),
+    "state": ("states.parquet",),
+    "score": ("catalogue.parquet", "scores.parquet"),
+    "plan": ("decisions.parquet", "terms.json"),
+    "compose": ("messages.parquet",),
+    "send": ("touches.parquet", "outbox"),
+    "readout": ("readout.parquet", "report.html"),
+}
+"""What each stage leaves in the turn's folder; where one is missing the stage is done again, to the same bytes."""
 
 _STAGE: dict[str, Callable[[Turn, Tools], dict[str, Any]]] = {
     "load": _load,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from rapport.core.keys import customer_key, customer_keys, uniform
+from rapport.core.keys import customer_key, customer_keys, positions, uniform
 
 MASK = 2**64 - 1
 
@@ -72,3 +72,17 @@ def test_another_salt_gives_unrelated_numbers() -> None:
     salts = ["t:explore-channel", "t:which-channel", "t:explore-slot", "t:which-offer", "t:holdout", "u:holdout"]
     related = np.corrcoef([uniform(keys, s) for s in salts]) - np.eye(len(salts))
     assert np.abs(related).max() < 0.013
+
+
+INT64 = st.integers(-(2**63), 2**63 - 1)
+
+
+@given(st.sets(INT64 | st.integers(0, 5), max_size=12), st.lists(INT64 | st.integers(0, 5), max_size=12), st.data())
+def test_a_key_stands_where_a_search_one_by_one_finds_it(
+    there: set[int], asked: list[int], data: st.DataObject
+) -> None:
+    ordered = sorted(there)
+    if ordered:
+        asked = asked + data.draw(st.lists(st.sampled_from(ordered), max_size=6))
+    found = positions(np.array(ordered, dtype=np.int64), np.array(asked, dtype=np.int64))
+    assert found.tolist() == [ordered.index(k) if k in there else -1 for k in asked]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,8 +11,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from compose_cases import OWN, SENDER, catalogue, decision, decisions, templates
 
+from programs import program_with
 from rapport.core.errors import OfferInvalid, ProgramInvalid
 from rapport.customize.compose import ComposedMessage, TemplateSet, compose_messages, touch_id
+from rapport.workflows.compose import sender_of
+from worlds import channel
 
 OFFERS = catalogue("COFFEE", "YOGURT", "FROZEN PIZZA")
 
@@ -125,6 +129,30 @@ def test_a_print_row_holds_the_decided_attributes_and_empty_slots() -> None:
     }
 
 
+def test_a_print_row_holds_the_trait_by_which_its_channel_reaches_the_customer() -> None:
+    sender = replace(SENDER, needs={"paper": "postal_address"})
+    traits = pa.table({"customer_key": [1, 2], "postal_address": ["1 High Street", None]})
+    rows = decisions(decision(1, channel="paper"), decision(2, channel="paper"), decision(3))
+    by_post, unknown, by_mail = compose_messages(rows, OFFERS, traits, OWN, sender)
+    assert list(by_post.row)[:4] == ["touch_id", "customer_id", "postal_address", "tier"]
+    assert (by_post.row["postal_address"], unknown.row["postal_address"]) == ("1 High Street", "")
+    assert "postal_address" not in by_mail.row
+
+
+def test_the_programme_says_which_trait_each_channel_needs() -> None:
+    source = {"kind": "customers", "path": "p.csv", "columns": {"customer_id": "who"}, "traits": ["Postal Address"]}
+    program = program_with(
+        sources=[program_with().sources[0].model_dump(), source],
+        channels=[channel("paper", format="print", needs="Postal Address"), channel("till")],
+    )
+    assert sender_of(program).needs == {"paper": "postal_address"}
+
+
+@pytest.mark.parametrize("trait", ["first_name", "vorname", "prenom", "nombre", "nome"])
+def test_a_name_is_greeted_by_whatever_usual_word_the_column_has(trait: str) -> None:
+    assert one(traits=pa.table({"customer_key": [1], trait: ["Ada"]})).text.startswith("Dear Ada,")
+
+
 def test_a_negative_key_is_written_as_unsigned() -> None:
     # -1 in two's complement is sixteen f.
     assert touch_id("t1", "mail", -1) == "t1-mail-ffffffffffffffff"
@@ -161,6 +189,8 @@ def test_a_channel_that_the_programme_lacks_is_an_error() -> None:
 
 
 HOSTILE = {
+    "a walk through traits": "\n{% for t in traits %}{% endfor %}",
+    "a search in traits": "\n{% if 'x' in traits %}{% endif %}",
     "a dunder": "\n{{ sender.__class__.__mro__ }}",
     "a dunder by key": "\n{{ sender['__class__'] }}",
     "a huge range": "\n{% for i in range(10**9) %}x{% endfor %}",
@@ -180,6 +210,17 @@ HOSTILE = {
     "a filter on the wrong value": "\n{{ sender|round }}",
     "a filter out of its range": "\n{{ 'abc'|truncate(2) }}",
     "a step of nothing": "\n{% for i in range(1, 5, 0) %}x{% endfor %}",
+    "a method that is not called": "\n{{ greeting.title }}",
+    "a method by key": "\n{{ greeting['title'] }}",
+    "a method in a filter": "\n{{ greeting.title|upper }}",
+    "a method in a condition": "\n{% if offers.count %}x{% endif %}",
+    "a method of a loop": "\n{% for o in offers %}{{ loop.cycle }}{% endfor %}",
+    "all traits at once": "\n{{ traits }}",
+    "all traits in a filter": "\n{{ traits|upper }}",
+    "an offer as a whole": "\n{{ best }}",
+    "the function range": "\n{{ range|upper }}",
+    "a rounding to millions of places": "\n{{ 1|round(3000000, 'ceil') }}",
+    "a rounding by something else": "\n{{ 1|round(1, 'numpy') }}",
 }
 
 
@@ -201,3 +242,34 @@ def test_output_that_grows_without_end_is_stopped() -> None:
 def test_a_template_that_is_too_long_is_refused() -> None:
     with pytest.raises(ProgramInvalid, match="at most 64,000"):
         one(with_templates=templates(text="y" * 64_001))
+
+
+def test_a_method_is_told_by_its_name() -> None:
+    with pytest.raises(ProgramInvalid, match="'title' is a method; must be a value"):
+        one(with_templates=templates(text="{{ greeting.title }}"))
+
+
+def test_a_rounding_says_which_precision_it_takes() -> None:
+    with pytest.raises(ProgramInvalid, match="precision 7; must be a whole number from 0 to 6"):
+        one(with_templates=templates(text="{{ 1|round(7) }}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("{{ 2.345|round(2, 'ceil') }}", "2.35"),
+        ("{{ 2.345|round(2, 'floor') }}", "2.34"),
+        ("{{ 2.6|round }}", "3.0"),
+        ("{{ best.last_day }}", "2017-12-28"),
+        ("{{ best.last_day.year }}", "2017"),
+        ("{% for o in offers %}{{ loop.index }}{% endfor %}", "123"),
+        ("{{ sender|upper }}", "CORNER SHOP"),
+    ],
+)
+def test_values_and_filters_give_their_text(text: str, filled: str) -> None:
+    assert one(with_templates=templates(text=text)).text == filled + "\n"
+
+
+def test_a_number_with_too_many_digits_is_refused() -> None:
+    with pytest.raises(ProgramInvalid, match="a number that is too long"):
+        one(with_templates=templates(text="{{ " + "9" * 5000 + " }}"))

@@ -10,7 +10,6 @@ import pytest
 from rapport.differentiate.relevance_sql import (
     ALL_KEYS,
     relevance_coupon_products_sql,
-    relevance_outcomes_sql,
     relevance_purchases_sql,
     relevance_trips_sql,
 )
@@ -81,16 +80,4 @@ def test_trips_count_a_day_once_with_all_its_products(shop: duckdb.DuckDBPyConne
         (-5, dt.date(2020, 3, 1), 4_000_000, 500_000),
         (-5, dt.date(2020, 3, 9), 4_000_000, 0),
         (3, dt.date(2020, 3, 2), 1_000_000, 0),
-    ]
-
-
-def test_outcomes_stand_in_the_window_with_its_first_and_without_its_last_day(
-    shop: duckdb.DuckDBPyConnection,
-) -> None:
-    query, window_to = relevance_outcomes_sql(), dt.date(2020, 3, 12)
-    assert rows(shop, query, window_from=AS_OF, window_to=window_to, **ALL_KEYS) == [(-5, 0)]
-    assert rows(shop, query, window_from=dt.date(2020, 3, 2), window_to=AS_OF, **ALL_KEYS) == [
-        (-5, 0),
-        (3, 1),
-        (3, 2),
     ]

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rapport.core.errors import RuleRefused
-from rapport.engines.duckdb_engine import DuckDBEngine
+from rapport.engines.duckdb_engine import _ALLOWED_FUNCTIONS, DuckDBEngine
 from rapport.workflows.ports import EngineFault
 
 TRIPS = pa.table({"customer_id": ["a", "a", "b"], "day": [date(2017, 1, 1), date(2017, 1, 5), date(2017, 1, 9)]})
@@ -146,3 +146,62 @@ def test_a_name_given_elsewhere_does_not_open_the_catalogue(tmp_path: Path, sql:
 def test_a_query_may_refer_to_itself(tmp_path: Path) -> None:
     sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT sum(i)::INT AS s FROM n"
     assert asked(sql, tmp_path) == [{"s": 6}]
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        ("pg_postmaster_start_time()", "pg_postmaster_start_time"),
+        ("Version()", "Version"),
+        ("pg_catalog.version()", "version"),
+        ("current_connection_id()", "current_connection_id"),
+        ("current_query_id()", "current_query_id"),
+        ("current_transaction_id()", "current_transaction_id"),
+        ("session_user", "session_user"),
+        ("user", "user"),
+        ('"user"', "user"),
+        ("CURRENT_ROLE", "CURRENT_ROLE"),
+        ("write_log('x')", "write_log"),
+        ("today()", "today"),
+        ("age(day)", "age"),
+        ("reservoir_quantile(1, 0.5)", "reservoir_quantile"),
+        ("repeat('x', 1000000000)", "repeat"),
+        ("getenv('HOME')", "getenv"),
+    ],
+)
+def test_a_function_that_is_not_on_the_list_is_told_as_it_was_written(tmp_path: Path, call: str, named: str) -> None:
+    for sql in (f"SELECT {call} FROM trips", f"SELECT 1 FROM trips ORDER BY (SELECT {call})"):
+        with pytest.raises(RuleRefused, match=rf"^offers\.query: uses {named}; may use .*count.*lower.*date_diff"):
+            asked(sql, tmp_path)
+
+
+def test_a_misspelt_function_offers_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(RuleRefused, match=r"uses cuont; .* Did you mean count"):
+        asked("SELECT cuont(*) FROM trips", tmp_path)
+
+
+def test_usual_questions_are_answered(tmp_path: Path) -> None:
+    # anna's one day before the fifth is the first of January 2017, a Sunday: 4 days ago.
+    sql = """
+        SELECT upper(customer_id) || '!' AS who, count(*) AS n, sum(1) FILTER (WHERE day < $as_of)::INT AS past,
+               date_diff('day', max(day), $as_of) AS ago, extract(year FROM max(day)) AS year,
+               CASE WHEN bool_and(day IN (DATE '2017-01-01')) THEN coalesce(NULL, 'yes') END AS new,
+               round(avg(2.5), 1) AS mean, row_number() OVER (ORDER BY customer_id) AS place,
+               max(day + INTERVAL 3 DAY) < $as_of AS long, customer_id LIKE 'a%' AS a, ifnull(NULL, 1) AS one
+        FROM trips GROUP BY customer_id
+    """
+    told = {"who": "A!", "n": 1, "past": 1, "ago": 4, "year": 2017, "new": "yes", "mean": 2.5, "place": 1}
+    assert asked(sql, tmp_path) == [{**told, "long": True, "a": True, "one": 1}]
+
+
+def test_a_column_called_like_a_function_can_be_named_with_its_table(tmp_path: Path) -> None:
+    assert asked("SELECT t.user FROM (SELECT customer_id AS user FROM trips) t", tmp_path) == [{"user": "a"}]
+
+
+def test_every_function_on_the_list_is_one_that_duckdb_calls_consistent() -> None:
+    sql = "SELECT function_name AS f, stability AS s FROM duckdb_functions()"
+    with DuckDBEngine() as engine:
+        found = engine.query(sql).to_pylist()
+    # Aggregates, windows and macros have no stability of their own.
+    stable = {r["f"] for r in found} - {r["f"] for r in found if r["s"] not in (None, "CONSISTENT")}
+    assert sorted(_ALLOWED_FUNCTIONS - stable) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,32 @@ def test_an_empty_excel_sheet_is_refused(tmp_path: Path) -> None:
     openpyxl.Workbook().save(tmp_path / "empty.xlsx")
     with pytest.raises(SourceUnreadable, match="sheet is empty"):
         rows_of(tmp_path, source_of("empty.xlsx"))
+
+
+# A number of the sheet itself is a float without any comma; written in the sheet as text it has one.
+CELLS = [2.5, -1234.5, 3.0, 1e-7, 1e22, 7, "1.234,50", "2.5", True, None, date(2030, 1, 7)]
+
+
+@pytest.mark.parametrize(
+    ("decimal", "texts"),
+    [
+        (
+            ",",
+            ["2,5", "-1234,5", "3", "0,0000001", "10000000000000000000000", "7", "1.234,50", "2.5", "true", None],
+        ),
+        (".", ["2.5", "-1234.5", "3", "1e-07", "1e+22", "7", "1.234,50", "2.5", "true", None]),
+    ],
+)
+def test_numbers_of_a_sheet_are_written_with_the_decimal_sign_of_the_source(
+    tmp_path: Path, decimal: str, texts: list[str | None]
+) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["id", "paid"])
+    for n, cell in enumerate(CELLS):
+        book.active.append([f"x{n}", cell])
+    book.save(tmp_path / "p.xlsx")
+    found = [r["paid"] for r in rows_of(tmp_path, source_of("p.xlsx", decimal=decimal))]
+    assert found == [*texts, "2030-01-07T00:00:00"]
 
 
 @pytest.mark.parametrize("name", ["a[1].csv", "a*.csv", "a?.csv", "it's.csv"])

@@ -90,15 +90,21 @@ def test_customers_are_all_who_are_known_anywhere_ordered_by_key(tmp_path: Path)
         {"kind": "mailings", "path": "mailed.csv", "columns": {**who, "campaign_id": "campaign"}},
     )
     expected = [
-        {"customer_key": customer_key(i), "customer_id": i, "household_id": house, "home_owner": trait}
-        for i, house, trait in [
-            ("a", "a", None), ("b", "h1", "yes"), ("c", "c", None), ("d", "d", None), ("e", "e", None),
+        {"customer_key": customer_key(i), "customer_id": i, "household_id": house, "listed": known, "home_owner": yes}
+        for i, house, known, yes in [
+            ("a", "a", False, None), ("b", "h1", True, "yes"), ("c", "c", True, None), ("d", "d", False, None),
+            ("e", "e", False, None),
         ]
     ]  # fmt: skip
     assert loaded.rows("customers") == sorted(expected, key=lambda r: int(r["customer_key"] or 0))
     assert loaded.summary.customers == 5
     assert loaded.column("redemptions", "day") == [date(2017, 1, 1)]
     assert loaded.column("mailings", "customer_key") == [customer_key("e")]
+
+
+def test_without_a_customer_source_nobody_is_listed(tmp_path: Path) -> None:
+    write_lines(tmp_path, "a,1,1,2017-01-01,1", "b,1,1,2017-01-01,1")
+    assert load(tmp_path, lines_source()).column("customers", "listed") == [False, False]
 
 
 def test_lines_of_unknown_products_are_kept_and_counted(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from rapport.measure.scorecard import UNITS, effect_on, measure_of
+from rapport.measure.scorecard import UNITS, basis_of, effect_on, measure_of
 from rapport.program.model import Measure
 
 # Forty customers, two kinds: A spends 10.00 on two days in two departments, B nothing.
@@ -52,3 +52,10 @@ def test_the_effect_is_the_difference_of_the_groups() -> None:
     many = {name: np.tile(v, 2) for name, v in OUTCOMES.items()}
     ones = np.tile(HALF, 2) == 1
     assert effect_on("sales_per_customer", many, ones, ~ones).value == 10_000_000.0
+
+
+@pytest.mark.parametrize("margins", ["assumed", "measured"])
+def test_only_the_margin_rests_on_the_margins_of_the_programme(margins: str) -> None:
+    assert {name: str(basis_of(name, margins)) for name in UNITS} == {
+        name: margins if name == "margin_per_customer" else "measured" for name in UNITS
+    }

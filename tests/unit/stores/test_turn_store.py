@@ -134,3 +134,33 @@ def test_turns_are_known_by_name_the_latest_by_default(store: TurnStore) -> None
     store.discard_turn("2017-W44")
     store.discard_turn("2017-W44")
     assert store.turns() == ["2017-W42"]
+
+
+def test_a_discarded_turn_is_gone_at_once_even_where_its_removal_is_killed(
+    store: TurnStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for turn in ("2017-W42", "2017-W44"):
+        store.write_table(turn, "states", TABLE)
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("rapport.stores.turn_store.shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.discard_turn("2017-W44")
+    assert not store.turn_folder("2017-W44").exists()
+    assert not store.has_table("2017-W44", "states")
+    with store.writing():
+        assert [p.name for p in (store.state / "turns").iterdir()] == ["2017-W42"]
+    assert store.has_table("2017-W42", "states")
+
+
+def test_what_is_left_of_a_discarded_turn_is_no_turn(store: TurnStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for turn in ("2017-W42", "2017-W44"):
+        store.write_table(turn, "states", TABLE)
+    monkeypatch.setattr("rapport.stores.turn_store.shutil.rmtree", lambda *_, **__: None)
+    store.discard_turn("2017-W44")
+    # Whoever only reads does not sweep, and must not take the remains for the latest turn.
+    assert store.turns() == ["2017-W42"]
+    assert store.require_turn(None) == "2017-W42"

@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from rapport.core.errors import SourceEmpty
 from rapport.decide.appraise import Rows
 from rapport.decide.terms import Catalogue
 from rapport.workflows.backtest import choose_weeks
 from rapport.workflows.backtest_results import results_of
-from rapport.workflows.backtest_weeks import _money
+from rapport.workflows.backtest_weeks import _money, _refuse_open_window
 
 
 class Span:
@@ -23,7 +24,7 @@ class Span:
         self.first, self.last = first, last
 
     def query(self, sql: str, params: Any = None) -> pa.Table:
-        return pa.table({"first": [self.first], "last": [self.last]})
+        return pa.table({"first": [self.first], "last": [self.last], "day": [self.last]})
 
 
 def test_the_last_mondays_with_a_whole_window_are_replayed() -> None:
@@ -39,6 +40,16 @@ def test_a_monday_with_less_than_three_windows_before_it_is_left_out() -> None:
     found = choose_weeks(Span(date(2017, 1, 1), date(2017, 4, 30)), 28, 8, None)  # type: ignore[arg-type]
     assert found == [date(2017, 3, 27), date(2017, 4, 3)]
     assert choose_weeks(Span(date(2017, 1, 1), date(2017, 2, 1)), 28, 8, None) == []  # type: ignore[arg-type]
+
+
+def test_a_monday_whose_longest_offer_outlasts_the_data_is_refused() -> None:
+    year = Span(date(2017, 1, 1), date(2017, 12, 31))
+    # The last of 28 days from 4 December is the 31st, the last of 29 the first of January.
+    _refuse_open_window(year, pa.table({"valid_days": [28, 7]}), date(2017, 12, 4))  # type: ignore[arg-type]
+    with pytest.raises(
+        SourceEmpty, match=r"of 2017-12-04 is valid 29 days, and the data end on 2017-12-31; .*--last"
+    ):
+        _refuse_open_window(year, pa.table({"valid_days": [7, 29]}), date(2017, 12, 4))  # type: ignore[arg-type]
 
 
 def test_the_money_of_a_portfolio_by_hand() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,8 +22,8 @@ RULES = [
 
 
 @pytest.fixture
-def planned(tmp_path: Path) -> tuple[TurnStore, Any]:
-    """Return a turn of thirty customers and five offers, of which two are excluded for everybody."""
+def planned(tmp_path: Path) -> TurnStore:
+    """Return a turn of thirty customers and five offers, of which one is excluded for everybody."""
     program = program_with(
         channels=[channel()],
         rules=RULES,
@@ -34,7 +33,8 @@ def planned(tmp_path: Path) -> tuple[TurnStore, Any]:
     base[:, 4] = 0.9
     shut = np.tile(np.array([0, 0, 0, 2, 0], np.int8), (30, 1))
     shut[3, 2] = 1
-    scores = score_rows(base, excluded=shut)
+    shut[4, 0] = -1
+    scores = score_rows(base, excluded=shut, contacts=[0, 0, 0, 0, 0, 99] + [0] * 24)
     catalogue = catalogue_table([10_000_000, 20_000_000, 30_000_000, 40_000_000, 50_000_000])
     rows = rows_of(scores, np.arange(30) % 4 == 0)
     states = rows.select(["customer_key", "customer_id", "household_key", "as_of"])
@@ -48,16 +48,15 @@ def planned(tmp_path: Path) -> tuple[TurnStore, Any]:
         "decisions": plan.decisions,
     }.items():
         store.write_table(TURN, name, table)
-    store.write_json(store.turn_folder(TURN) / "terms.json", terms_record(plan))
-    return store, program
+    store.write_json(store.turn_folder(TURN) / "terms.json", terms_record(plan, program, 0, replay=False))
+    return store
 
 
-def test_every_customer_is_decided_the_same_again_when_alone(planned: tuple[TurnStore, Any]) -> None:
-    store, program = planned
-    decisions = store.read_table(TURN, "decisions").to_pylist()
+def test_every_customer_is_decided_the_same_again_when_alone(planned: TurnStore) -> None:
+    decisions = planned.read_table(TURN, "decisions").to_pylist()
     assert any(d["explored"] for d in decisions)
     for decision in decisions:
-        found = explain(store, program, TURN, decision["customer_id"])
+        found = explain(planned, TURN, decision["customer_id"])
         assert found["same_when_decided_alone"]
         assert found["decision"] == decision
         assert list(found["reasons"]) == decision["reasons"]
@@ -65,8 +64,8 @@ def test_every_customer_is_decided_the_same_again_when_alone(planned: tuple[Turn
         assert found["state"]["as_of"] == AS_OF
 
 
-def test_what_else_was_open_comes_by_value_without_the_excluded(planned: tuple[TurnStore, Any]) -> None:
-    found = explain(*planned, TURN, "customer 3")
+def test_what_else_was_open_comes_by_value_without_the_excluded(planned: TurnStore) -> None:
+    found = explain(planned, TURN, "customer 3")
     shown = [o["offer_id"] for o in found["portfolio"] + found["alternatives"]]
     assert sorted(shown) == ["o00", "o01", "o04"]
     last = found["alternatives"][-1]
@@ -75,28 +74,51 @@ def test_what_else_was_open_comes_by_value_without_the_excluded(planned: tuple[T
     assert last["pays_below_base_probability"] == pytest.approx(1 / 3)
     values = [o["value_if_seen_micros"] for o in found["alternatives"]]
     assert values == sorted(values, reverse=True)
-    assert explain(*planned, TURN, "customer 3", alternatives=1)["alternatives"] == found["alternatives"][:1]
+    assert explain(planned, TURN, "customer 3", alternatives=1)["alternatives"] == found["alternatives"][:1]
 
 
-def test_each_rule_tells_how_many_offers_it_set_aside(planned: tuple[TurnStore, Any]) -> None:
-    assert explain(*planned, TURN, "customer 3")["excluded"] == [
+def test_each_rule_tells_how_many_offers_it_set_aside(planned: TurnStore) -> None:
+    assert explain(planned, TURN, "customer 3")["excluded"] == [
         {"rule": "no-fuel", "reason": "NOT_ELIGIBLE", "offers": 1, "why": "Not ours."},
         {"rule": "no-beer", "reason": "NOT_SUITABLE", "offers": 1, "why": "Not good."},
     ]
 
 
-def test_a_changed_record_is_noticed(planned: tuple[TurnStore, Any]) -> None:
-    store, program = planned
-    decisions = store.read_table(TURN, "decisions")
+def test_rules_are_named_as_the_turn_was_planned_by(planned: TurnStore) -> None:
+    path = planned.turn_folder(TURN) / "terms.json"
+    terms = planned.read_json(path)
+    assert terms["rules"] == RULES
+    terms["rules"][1] |= {"name": "no-wine", "kind": "applicability", "why": "Not now."}
+    planned.write_json(path, terms)
+    assert explain(planned, TURN, "customer 1")["excluded"] == [
+        {"rule": "no-wine", "reason": "NOT_APPLICABLE", "offers": 1, "why": "Not now."}
+    ]
+
+
+def test_an_offers_own_condition_is_told_before_the_rules(planned: TurnStore) -> None:
+    first, second = explain(planned, TURN, "customer 4")["excluded"]
+    assert (first["rule"], first["reason"], first["offers"]) == ("eligible", "NOT_ELIGIBLE", 1)
+    assert second["rule"] == "no-beer"
+
+
+def test_to_whom_nothing_is_said_every_open_offer_has_their_own_reason(planned: TurnStore) -> None:
+    found = explain(planned, TURN, "customer 5")
+    assert (found["portfolio"], found["decision"]["channel"]) == ([], "silence")
+    assert found["decision"]["reasons"] == ["CONTACT_CAP"]
+    assert [o["reason"] for o in found["alternatives"]] == ["CONTACT_CAP"] * 4
+
+
+def test_a_changed_record_is_noticed(planned: TurnStore) -> None:
+    decisions = planned.read_table(TURN, "decisions")
     field = decisions.schema.field("channel_probability")
     at = decisions.schema.get_field_index(field.name)
     changed = decisions.set_column(at, field, [np.full(len(decisions), 0.123)])
-    store.write_table(TURN, "decisions", changed)
-    assert not explain(store, program, TURN, "customer 1")["same_when_decided_alone"]
+    planned.write_table(TURN, "decisions", changed)
+    assert not explain(planned, TURN, "customer 1")["same_when_decided_alone"]
 
 
-def test_who_is_not_there_is_told_with_the_nearest(planned: tuple[TurnStore, Any], tmp_path: Path) -> None:
+def test_who_is_not_there_is_told_with_the_nearest(planned: TurnStore, tmp_path: Path) -> None:
     with pytest.raises(UnknownCustomer, match=r"'custmer 7' is not in turn .*30 customers.*Did you mean customer 7"):
-        explain(*planned, TURN, "custmer 7")
+        explain(planned, TURN, "custmer 7")
     with pytest.raises(StageMissing, match="has no decisions yet"):
-        explain(TurnStore(tmp_path / "empty"), planned[1], TURN, "customer 1")
+        explain(TurnStore(tmp_path / "empty"), TURN, "customer 1")

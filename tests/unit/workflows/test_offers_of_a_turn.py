@@ -79,11 +79,16 @@ def test_offers_stand_in_the_order_of_their_ids_and_keep_what_they_say(engine: D
     assert {k: second[k] for k in told} == told
 
 
-def test_one_item_may_have_two_offers_but_an_id_only_one(engine: DuckDBEngine, tmp_path: Path) -> None:
-    text = "item,offer_id,depth\napple,a10,0.1\napple,a20,0.2\n"
-    assert from_file(engine, tmp_path, text)["depth"].to_pylist() == [0.1, 0.2]
+def test_an_item_has_one_offer_and_an_id_stands_once(engine: DuckDBEngine, tmp_path: Path) -> None:
+    twice = r"item 'apple' has more than one offer; one item has one offer in a turn.*Keep one\."
+    with pytest.raises(OfferInvalid, match=rf"^offers\.csv: {twice}"):
+        from_file(engine, tmp_path, "item,offer_id,depth\napple,a10,0.1\nsoap,a15,0.1\napple,a20,0.2\n")
+    with pytest.raises(OfferInvalid, match=rf"^offers\.query: {twice}"):
+        from_query(engine, "SELECT DISTINCT item, 'o' || day AS offer_id FROM purchases WHERE item = 'apple'")
     with pytest.raises(OfferInvalid, match=r"offers\.csv: offer_id 'apple' stands twice"):
         from_file(engine, tmp_path, "item,depth\napple,0.1\napple,0.2\n")
+    with pytest.raises(OfferInvalid, match=r"offers\.csv: offer_id 'x' stands twice"):
+        from_file(engine, tmp_path, "item,offer_id\napple,x\nsoap,x\n")
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 
 from programs import program_with
 from rapport.core.keys import customer_key
-from rapport.workflows.plan import hold_out, policy_of
+from rapport.workflows.plan import hold_out, plan_turn, policy_of, terms_record
 from state_tables import person, states_of, tables
-from worlds import channel, shop
+from worlds import TURN, catalogue_table, channel, rows_of, score_rows, shop
 
 NOBODY = np.array([], dtype=np.int64)
 
@@ -60,3 +60,49 @@ def test_a_household_is_held_out_as_one_and_for_ever(tmp_path: Path) -> None:
     later = hold_out(states, shop(holdout_share=0.0, salt="new"), np.unique(households[first]))
     assert (later == first).all()
     assert customer_key("house 0") in households
+
+
+MEASURED: dict[str, Any] = {
+    "lift": {"odds_ratio": 4.0, "low": 2.0, "high": 8.0, "why": "A test.", "basis": "measured"},
+    "margins": {"default": 0.3, "basis": "measured"},
+    "channels": [channel(reach_basis="measured"), channel("till", reach_basis="measured")],
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "basis"),
+    [
+        ({}, "measured"),
+        ({"lift": MEASURED["lift"] | {"basis": "assumed"}}, "assumed"),
+        ({"margins": {"default": 0.3, "basis": "assumed"}}, "assumed"),
+        ({"channels": [MEASURED["channels"][0], channel("till", reach_basis="assumed")]}, "assumed"),
+    ],
+)
+def test_a_decision_is_measured_only_where_all_it_rests_on_is(changes: dict[str, Any], basis: str) -> None:
+    program = program_with(**(MEASURED | changes))
+    rows = rows_of(score_rows(np.full((3, 2), 0.1), channels=2))
+    plan = plan_turn(rows, catalogue_table([1_000_000, 2_000_000]), program, TURN, "model-1")
+    assert set(plan.decisions["basis"].to_pylist()) == {basis}
+    assert terms_record(plan, program, 0, replay=False)["models"]["basis"] == basis
+
+
+def test_the_terms_record_what_the_read_out_and_the_explanation_need() -> None:
+    rule = {"name": "no-fuel", "kind": "eligibility", "offers": "depth > 0.5", "why": "Not ours."}
+    program = program_with(
+        channels=[channel()],
+        rules=[rule],
+        offers={"query": "SELECT 1", "validity_days": 9},
+        policy={"holdout_share": 0.2},
+    )
+    plan = plan_turn(
+        rows_of(score_rows(np.full((3, 1), 0.1))), catalogue_table([1_000_000]), program, TURN, "model-1"
+    )
+    written = terms_record(plan, program, 7, replay=True)
+    told = {n: written[n] for n in ("window_days", "holdout_share", "kept_beyond_share", "replay", "rules")}
+    assert told == {
+        "window_days": 9,
+        "holdout_share": 0.2,
+        "kept_beyond_share": 7,
+        "replay": True,
+        "rules": [{"name": "no-fuel", "kind": "eligibility", "why": "Not ours."}],
+    }

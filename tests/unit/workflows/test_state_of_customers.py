@@ -121,3 +121,23 @@ def test_states_stand_in_key_order(tmp_path: Path) -> None:
     given = tables(customers=[person(f"c{i}") for i in range(50)])
     keys = states_of(tmp_path, given)["customer_key"].to_pylist()
     assert keys == sorted(keys)
+
+
+def test_states_hold_who_is_listed_or_was_seen_before_the_day(tmp_path: Path) -> None:
+    unlisted = ["bought", "buys", "redeemed", "redeems", "mailed", "will be mailed", "mailed for nothing known"]
+    given = tables(
+        customers=[person("listed"), *(person(p, listed=False) for p in unlisted)],
+        transactions=[line("bought", 1, "p9", 0.0), line("buys", 0, "p1", 9.0)],
+        redemptions=[
+            seen("redeemed", coupon_id="c", campaign_id="old", day=AS_OF - timedelta(days=1)),
+            seen("redeems", coupon_id="c", campaign_id="old", day=AS_OF),
+        ],
+        mailings=[
+            seen("mailed", campaign_id="old"),
+            seen("will be mailed", campaign_id="new"),
+            seen("mailed for nothing known", campaign_id="unknown"),
+        ],
+        campaigns=CAMPAIGNS,
+    )
+    found = states_of(tmp_path, given)["customer_id"].to_pylist()
+    assert sorted(found) == ["bought", "listed", "mailed", "redeemed"]
