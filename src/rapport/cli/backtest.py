@@ -67,7 +67,7 @@ def summary_of(record: dict[str, Any]) -> str:
     currency = found["currency"]
     lines = [
         f"{len(found['weeks'])} Mondays, {found['weeks'][0]} to {found['weeks'][-1]}, {found['households']:,} "
-        f"households, windows of {found['window_days']} days, portfolios of {found['portfolio_size']}",
+        f"households on the first, windows of {found['window_days']} days, portfolios of {found['portfolio_size']}",
         "",
         "Relevance: portfolios ranked by response probability; hits per portfolio (95 % interval over households)",
         _measure_table(found, "hits_per_portfolio", 1.0),

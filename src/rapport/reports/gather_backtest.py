@@ -33,8 +33,8 @@ def backtest_facts(record: dict[str, Any]) -> BacktestFacts:
         campaigns=tuple(_campaign(c) for c in record["campaigns"]),
         note=(
             f"{len(weeks)} Mondays from {weeks[0]} to {weeks[-1]}, windows of {record['window_days']} days, "
-            f"portfolios of {record['portfolio_size']}, {record['households']:,} households; decisions as sent by "
-            f"{record['channel']}. "
+            f"portfolios of {record['portfolio_size']}, {record['households']:,} households on the first; "
+            f"decisions as sent by {record['channel']}. "
             "Calibration error: " + "; ".join(_calibration(kind, c) for kind, c in record["calibration"].items())
         ),
     )
