@@ -139,3 +139,14 @@ def memory_rows(path: Path) -> list[str]:
 def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """Return the names under which two results of `remains` differ."""
     return sorted(n for n in one.keys() | other.keys() if one.get(n) != other.get(n))
+
+
+def half_sent(folder: Path) -> Path:
+    """Make a turn look as if it had been killed after its messages were carried; return the turn's folder."""
+    turn = folder / "state" / "turns" / TURN
+    told = json.loads((turn / "turn.json").read_text(encoding="utf-8"))
+    del told["stages"]["send"], told["stages"]["readout"]
+    (turn / "turn.json").write_text(json.dumps(told), encoding="utf-8")
+    for name in ("touches.parquet", "readout.parquet", "report.html"):
+        (turn / name).unlink()
+    return turn

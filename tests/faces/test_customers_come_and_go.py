@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 from failures import Failure, fails, nothing
 
 from rapport.core.errors import StateDamaged, TurnConflict
-from shop_runs import TURN, copied, done, keep_rows, rewrite
+from shop_runs import TURN, copied, done, half_sent, keep_rows, listing, rewrite
 
 EARLIER = "2025-12-22"
 
@@ -28,17 +27,6 @@ def buys(folder: Path, who: str, *days: str) -> None:
 def rows(folder: Path, turn: str, table: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = pq.read_table(folder / "state" / "turns" / turn / f"{table}.parquet").to_pylist()
     return found
-
-
-def half_sent(folder: Path) -> Path:
-    """Make a turn look as if it had been killed while it was sent, with some files carried and nothing remembered."""
-    turn = folder / "state" / "turns" / TURN
-    told = json.loads((turn / "turn.json").read_text(encoding="utf-8"))
-    del told["stages"]["send"], told["stages"]["readout"]
-    (turn / "turn.json").write_text(json.dumps(told), encoding="utf-8")
-    for name in ("touches.parquet", "readout.parquet", "report.html"):
-        (turn / name).unlink()
-    return turn
 
 
 def test_the_read_out_is_of_the_customers_that_were_decided(turned: Path, tmp_path: Path) -> None:
@@ -140,3 +128,37 @@ def test_no_report_of_a_replay_and_no_effect_before_a_day_has_passed(turned: Pat
     assert "nothing was really sent" not in page
     found = [r for r in rows(turned, TURN, "readout") if r["measure"] == "sales_per_customer"]
     assert {r["value"] for r in found} == {None}
+
+
+def test_a_lost_file_that_would_come_out_otherwise_is_not_made_again(turned: Path, tmp_path: Path) -> None:
+    folder = copied(turned, tmp_path / "shop")
+    turn = folder / "state" / "turns" / TURN
+    (turn / "decisions.parquet").unlink()
+    rewrite(folder / "program.toml", "portfolio_size = 5", "portfolio_size = 2")
+    before = listing(turn)
+    words = ("finished stage plan", "decisions.parquet", "Restore it from a copy")
+    fails(Failure("", StateDamaged, 6, nothing, words, ("turn", ".")), folder)
+    assert listing(turn) == before
+
+
+def test_a_lost_file_is_not_replaced_by_what_the_memory_of_today_would_give(turned: Path, tmp_path: Path) -> None:
+    folder = copied(turned, tmp_path / "shop")
+    done("turn", folder, "--as-of", "2026-01-05")
+    turn = folder / "state" / "turns" / TURN
+    kept = (turn / "catalogue.parquet").read_bytes()
+    (turn / "scores.parquet").unlink()
+    # The second turn's contacts lie in the period around the first, so its scores would count them.
+    words = ("finished stage score", "scores.parquet", "Restore it from a copy")
+    fails(Failure("", StateDamaged, 6, nothing, words, ("turn", ".")), folder)
+    assert (turn / "catalogue.parquet").read_bytes() == kept
+    assert not (turn / "scores.parquet").exists()
+
+
+def test_a_turn_that_tells_nobody_is_done_once(shop: Path, tmp_path: Path) -> None:
+    folder = copied(shop, tmp_path / "silent")
+    rewrite(folder / "program.toml", "contacts = 4", "contacts = 0")
+    done("turn", folder)
+    assert {t["status"] for t in rows(folder, TURN, "touches")} == {"silent"}
+    before = listing(folder / "state" / "turns")
+    done("turn", folder)
+    assert listing(folder / "state" / "turns") == before

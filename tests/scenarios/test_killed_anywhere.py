@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from kills import killed_after, killed_when
 
-from shop_runs import TURN, copied, differences, done, half_written, memory_rows, remains
+from shop_runs import TURN, copied, differences, done, half_sent, half_written, memory_rows, remains
 
 
 def test_a_turn_killed_again_and_again_ends_in_the_same_bytes(shop: Path, turned: Path, tmp_path: Path) -> None:
@@ -67,12 +67,8 @@ def test_a_kill_between_a_stage_and_its_entry_in_the_record_does_nothing_twice(
 
 def test_a_kill_after_the_memory_and_before_the_touches_delivers_nothing_twice(turned: Path, tmp_path: Path) -> None:
     folder = copied(turned, tmp_path / "shop")
-    turn = folder / "state" / "turns" / TURN
+    turn = half_sent(folder)
     told = json.loads((turn / "turn.json").read_text(encoding="utf-8"))
-    del told["stages"]["send"], told["stages"]["readout"]
-    (turn / "turn.json").write_text(json.dumps(told), encoding="utf-8")
-    for name in ("touches.parquet", "readout.parquet", "report.html"):
-        (turn / name).unlink()
     done("turn", folder)
     rows = [r for r in memory_rows(folder / "state" / "memory.db") if r.startswith('INSERT INTO "delivery"')]
     assert len(rows) == len(set(rows)) == told["stages"]["compose"]["counts"]["messages"]

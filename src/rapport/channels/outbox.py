@@ -89,6 +89,8 @@ class Outbox:
                     prints[message.channel].add(message)
                 report.append(_write_message(message, folder, folders))
             statuses = {f"{channel}.csv": file.close_whole() for channel, file in prints.items()}
+        # Also where nobody was told: the folder says that the delivery is done.
+        folder.mkdir(parents=True, exist_ok=True)
         # A row alone has the status of its file; with a message beside it, that of the message.
         return [replace(r, status=statuses[r.files[0]]) if r.files and r.files[0] in statuses else r for r in report]
 

@@ -35,8 +35,9 @@ def run(program: Path, weeks: int, last: date | None, campaign_kind: str) -> dic
     from rapport.workflows.backtest import choose_weeks, run_backtest
     from rapport.workflows.backtest_results import results_of
     from rapport.workflows.programs import find_program, read_program
+    from rapport.workflows.stages import redraw_report
     from rapport.workflows.state import open_tables
-    from rapport.workflows.turn import load_sources, redraw_report
+    from rapport.workflows.turn import load_sources
 
     path = find_program(program)
     programme = read_program(path)

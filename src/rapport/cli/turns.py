@@ -47,7 +47,8 @@ def run_turn(
     check_offer_file(programme, path.parent)
     # After the programme: a wrong one is told without waiting for all that a turn needs.
     from rapport.wiring import tools_for
-    from rapport.workflows.turn import begin_turn, restart_turn, run_stages, turn_name
+    from rapport.workflows.turn import begin_turn, restart_turn, run_stages
+    from rapport.workflows.turn_record import turn_name
 
     tools = tools_for(path.parent, StageProgress())
     with tools.store.writing():

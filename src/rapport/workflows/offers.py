@@ -87,10 +87,11 @@ def _offer_rows(
         if "item" not in found.column_names:
             raise OfferInvalid(f"{where}: gives columns {', '.join(found.column_names)}; `item` must be among them.")
         return [(f"row {n}", row) for n, row in enumerate(found.to_pylist(), start=1)], where
-    return _read_file(program, base)
+    return read_offer_file(program, base)
 
 
-def _read_file(program: Program, base: Path) -> tuple[list[tuple[str, dict[str, Any]]], str]:
+def read_offer_file(program: Program, base: Path) -> tuple[list[tuple[str, dict[str, Any]]], str]:
+    """Return the rows of the programme's offer file as (place, values), and its name; raise OfferInvalid."""
     path = base / str(program.offers.file)
     if not path.is_file():
         raise OfferInvalid(f"offers.file is {program.offers.file!r}; there is no such file in {base}.")
@@ -164,7 +165,7 @@ def check_offer_file(program: Program, base: Path) -> None:
     """
     if program.offers.file is None:
         return
-    rows, name = _read_file(program, base)
+    rows, name = read_offer_file(program, base)
     for place, row in rows:
         _numbers(row, program, Known(None, None, 0, MICROS), f"{name} {place}")
 

@@ -5,7 +5,6 @@ Why it exists: everything that can be wrong with a programme is told before anyt
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -19,7 +18,7 @@ from rapport.identify.load_sql import name_traits, plan_reading
 from rapport.program.model import Program
 from rapport.program.parse import parse_program
 from rapport.program.rules import cannot_be_asked, check_rule, no_condition
-from rapport.workflows.offers import ASKED, check_offer_file
+from rapport.workflows.offers import ASKED, check_offer_file, read_offer_file
 from rapport.workflows.ports import Engine, EngineFault
 
 
@@ -69,7 +68,6 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
         schema = engine.query(f"SELECT * FROM {view} LIMIT 0").schema
         plan_reading(source, view, schema, program.timezone)
         sources[source.kind] = source.path
-    check_rules(program)
     check_offer_file(program, base)
     _try_conditions(program, base, engine)
     if program.offers.query is not None:
@@ -134,12 +132,10 @@ def _own_conditions(program: Program, base: Path) -> Iterator[tuple[str, str]]:
     """Yield the place and the condition of each offer of the programme's file that has one."""
     if program.offers.file is None:
         return
-    path = base / program.offers.file
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        for row in reader:
-            if row.get("eligible"):
-                yield f"{path.name} line {reader.line_num}: eligible", row["eligible"]
+    rows, name = read_offer_file(program, base)
+    for place, row in rows:
+        if row.get("eligible"):
+            yield f"{name} {place}: eligible", row["eligible"]
 
 
 def refuse_existing(target: Path) -> None:
