@@ -29,7 +29,8 @@ def test_another_folder_gives_the_same_bytes(shop: Path, turned: Path, tmp_path:
     assert differences(remains(folder), remains(turned)) == []
     names = {p.name for p in (folder / "state" / "turns" / TURN).iterdir()}
     tables = {"customers", "states", "catalogue", "scores", "decisions", "messages", "touches", "readout"}
-    assert names == {f"{t}.parquet" for t in tables} | {"outbox", "report.html", "terms.json", "turn.json"}
+    others = {"outbox", "report.html", "limits.json", "terms.json", "turn.json"}
+    assert names == {f"{t}.parquet" for t in tables} | others
 
 
 def test_a_dry_run_stops_before_anything_is_sent_and_the_turn_carries_on(composed: Path, turned: Path) -> None:

@@ -172,6 +172,31 @@ OFFERS = (
 )
 
 
+def _limits(block: str) -> Spoil:
+    return _program("[policy]\n", f"{block}\n[policy]\n")
+
+
+_LEVER = '[[levers]]\nname = "lever-{}"\noffers = "true"\nboost = 10.0\nwhy = "Too much of it."\n'
+
+LIMITS = (
+    Failure(
+        "levers that lift an offer a thousandfold",
+        errors.LimitInvalid,
+        9,
+        # (1 + 10)^3 = 1,331
+        _limits("".join(_LEVER.format(n) for n in range(3))),
+        ("lever-0", "1331"),
+    ),
+    Failure(
+        "a minimum beyond what there is",
+        errors.LimitsConflict,
+        9,
+        _limits('[[limits]]\nname = "too-many"\ncounts = "contacts"\nat_least = 1000000\n'),
+        ("too-many", "at least 1,000,000", "short by"),
+    ),
+)
+
+
 @named(PROGRAMME)
 def test_a_wrong_programme_is_told_before_anything_is_written(failure: Failure, shop: Path, tmp_path: Path) -> None:
     folder = copied(shop, tmp_path / "shop")
@@ -232,3 +257,15 @@ def test_check_refuses_a_query_over_what_it_may_not_read_and_runs_nothing(shop: 
     assert (ran.code, ran.out) == (3, "")
     assert "offers.query" in ran.talk
     assert listing(folder) == before
+
+
+@named(LIMITS)
+def test_limits_that_cannot_be_stop_the_turn_before_anything_is_sent(
+    failure: Failure, shop: Path, tmp_path: Path
+) -> None:
+    folder = copied(shop, tmp_path / "shop")
+    failure.spoil(folder)
+    fails(failure, folder)
+    turn = folder / "state" / "turns" / TURN
+    assert not [n for n in ("decisions", "messages", "touches") if (turn / f"{n}.parquet").exists()]
+    assert not (turn / "outbox").exists()

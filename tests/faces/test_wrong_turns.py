@@ -132,9 +132,11 @@ def test_wrong_usage_leaves_with_two(words: tuple[str, ...], told: str) -> None:
 
 
 def test_every_leaf_of_the_tree_is_reached_here() -> None:
-    """Each leaf is raised through the command line by a test above; a new leaf must be added there."""
-    reached = {f.leaf for f in (*wrong.PROGRAMME, *wrong.SOURCES, *wrong.OFFERS)}
+    """Each leaf is raised through the command line by a test; a new leaf must be added there."""
+    reached = {f.leaf for f in (*wrong.PROGRAMME, *wrong.SOURCES, *wrong.OFFERS, *wrong.LIMITS)}
     reached |= {errors.StageMissing, errors.TurnConflict, errors.TurnBusy, errors.StateDamaged}
+    # In the tests of `rapport allocate`.
+    reached |= {errors.InstanceInvalid}
     reached |= {errors.UnknownCustomer, errors.UnknownTurn, errors.TargetExists}
     assert {e.__name__ for e in _leaves(errors.RapportError)} == {e.__name__ for e in reached}
 

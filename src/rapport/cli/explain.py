@@ -10,6 +10,7 @@ import click
 from rapport.cli.main import COMMANDS
 from rapport.cli.options import json_option, program_argument, turn_option
 from rapport.cli.output import give, give_json, table
+from rapport.cli.shared_limits import in_unit, names_of, one_of
 
 
 @click.command("explain", help=COMMANDS["explain"])
@@ -24,12 +25,15 @@ def explain_command(program: Path, customer: str, turn_name: str | None, alterna
     """Explain one decision."""
     from rapport.wiring import open_store
     from rapport.workflows.explain import explain
+    from rapport.workflows.explain_shared import explain_shared
     from rapport.workflows.programs import find_program, read_program
 
     path = find_program(program)
     programme = read_program(path)
     store = open_store(path.parent)
-    why = explain(store, store.require_turn(turn_name), customer, alternatives)
+    turn = store.require_turn(turn_name)
+    why = explain(store, turn, customer, alternatives)
+    why |= explain_shared(store, turn, why["decision"])
     if as_json:
         give_json(why)
     else:
@@ -69,8 +73,13 @@ def explanation(why: dict[str, Any], currency: str) -> str:
         f"range of the lift, {decision['basis']}), contact cost {money(decision['contact_cost_micros'], 4)}"
     )
     lines += ["", _channels(decision, money)]
+    lines += _shared(why, currency)
     if why["portfolio"]:
         lines += ["", "Portfolio", _portfolio(why["portfolio"], money)]
+    if why["includes"] and decision["channel"] != "silence":
+        lines += ["", "Included"]
+        lines += [f"  {i['name']}: {i['text'] or 'offers that must be said'}" for i in why["includes"]]
+    lines += _levers(why)
     lines += ["", "Best offers not chosen", _alternatives(why["alternatives"], money)]
     if why["excluded"]:
         lines += ["", "Set aside by rules"]
@@ -82,6 +91,108 @@ def explanation(why: dict[str, Any], currency: str) -> str:
         f"Models {decision['model_version']}, policy {decision['policy_version']}.",
     ]
     return "\n".join(lines)
+
+
+def _shared(why: dict[str, Any], currency: str) -> list[str]:
+    """Return what the decision uses of the shared limits, what priced it out or moved it, and what it risks."""
+    lines: list[str] = []
+    if why["limits"]:
+        rows = [
+            [
+                u["name"],
+                in_unit(u["uses"], u["counts"], currency),
+                _price(u, currency),
+                _money(u["paid_micros"], currency),
+            ]
+            for u in why["limits"]
+        ]
+        head = ["limit", "uses", "price", "comes to"]
+        lines += ["", "What it uses of the shared limits", table(head, rows, right=range(1, 4))]
+    lines += _priced_out(why["priced_out"], currency) if why["priced_out"] else []
+    lines += _repaired(why["repaired"], why["decision"], currency) if why["repaired"] else []
+    risks = [h for h in why["harm"] if h["harm_micros"]]
+    if risks:
+        told = ", ".join(f"{h['channel']} {_money(h['harm_micros'], currency)}" for h in risks)
+        lines += ["", f"One more contact puts at risk, by the chance that the customer leaves: {told}"]
+    return lines
+
+
+def _money(micros: float, currency: str) -> str:
+    from rapport.core.money import show_money
+
+    return show_money(micros, currency, 4)
+
+
+def _price(limit: dict[str, Any], currency: str) -> str:
+    unit, size = one_of(limit["counts"], currency)
+    return f"{_money(limit['price_micros'] * size, currency)} per {unit}"
+
+
+def _priced_out(found: dict[str, Any], currency: str) -> list[str]:
+    lines = ["", "Priced out"]
+    value, charged = (_money(found[k], currency) for k in ("value_micros", "charged_micros"))
+    lines.append(
+        f"  {found['channel']} with {names_of(found['offer_ids'])} would bring {value}, but what it uses of the "
+        f"limits brings more elsewhere: {charged}"
+    )
+    for c in (c for c in found["limits"] if c["price_micros"]):
+        uses = f"  {c['name']}: {in_unit(c['uses'], c['counts'], currency)}"
+        if c["price_micros"] > 0:
+            lines.append(f"{uses} at {_price(c, currency)} comes to {_money(c['charged_micros'], currency)}")
+        else:
+            lines.append(f"{uses} count in its favour with {_money(-c['charged_micros'], currency)}: a minimum")
+    return lines
+
+
+def _repaired(found: dict[str, Any], decision: dict[str, Any], currency: str) -> list[str]:
+    alone = found["prices_give"]
+    told = "silence" if alone["channel"] == "silence" else f"{alone['channel']} with {names_of(alone['offer_ids'])}"
+    lines = ["", "Repaired", f"  The prices alone would give {told}."]
+    lines.append(
+        "  What they give to all customers together does not fit the limits exactly, so the plan differs here."
+    )
+    kept = set(alone["offer_ids"]) & set(decision["offer_ids"])
+    if decision["channel"] == "silence":
+        lines.append("  So nothing is said.")
+    elif alone["channel"] != decision["channel"]:
+        lines.append(f"  So it is {decision['channel']} instead.")
+    gone = [o for o in alone["offer_ids"] if o not in kept]
+    come = [o for o in decision["offer_ids"] if o not in kept]
+    if gone and decision["channel"] != "silence":
+        lines.append(f"  Left out: {names_of(gone)}")
+    if come:
+        lines.append(f"  Put in: {names_of(come)}")
+    for limit in found["limits"]:
+        more = "more" if limit["more_used"] > 0 else "less"
+        much = in_unit(abs(limit["more_used"]), limit["counts"], currency)
+        lines.append(f"  {limit['name']}: {much} {more} is used")
+    return lines
+
+
+def _levers(why: dict[str, Any]) -> list[str]:
+    found = why["levers"]
+    if not found["offers"] and not found["changed"]:
+        return []
+    lines = [
+        "",
+        "Levers (they steer the choice: litmus sums and values of channels count them, contributions do not)",
+    ]
+    lines += [f"  {o['offer_id']}: counts for {abs(o['boost']):.0%} {_more(o['boost'])}" for o in found["offers"]]
+    without = found["without"]
+    if not found["changed"]:
+        lines.append("  Without levers the choice would be the same.")
+    elif without["channel"] != why["decision"]["channel"]:
+        lines.append(f"  Without levers: {without['channel']}, {names_of(without['offer_ids'])}")
+    else:
+        mine = why["decision"]["offer_ids"]
+        come = [o for o in mine if o not in without["offer_ids"]]
+        gone = [o for o in without["offer_ids"] if o not in mine]
+        lines.append(f"  Without levers: {names_of(gone)} in place of {names_of(come)}")
+    return lines
+
+
+def _more(boost: float) -> str:
+    return "more" if boost > 0 else "less"
 
 
 def _plain(value: Any) -> str:

@@ -26,8 +26,10 @@ COMMANDS: dict[str, str] = {
     "send": "Turn, stage 6: hand the messages to the channels.",
     "readout": "Turn, stage 7: what came of it, and the report.",
     "explain": "Say why one customer was decided as they were.",
+    "now": "Decide for one customer, or a visitor nobody knows, at once.",
     "backtest": "Replay past weeks and campaigns beside simple policies.",
-    "bench": "Measure the time and memory of a whole turn.",
+    "allocate": "Allocate offers and contacts under limits that are shared.",
+    "bench": "Measure speed, memory and quality, beside what they are compared with.",
     "demo": "Build the Complete Journey programme and run one turn.",
 }
 """Each command and its one line of help, in the order a newcomer meets them."""
@@ -38,7 +40,9 @@ _PLACES = {
     "audit": "programs",
     "demo": "programs",
     "explain": "explain",
+    "now": "now",
     "backtest": "backtest",
+    "allocate": "allocate",
     "bench": "bench",
 }
 

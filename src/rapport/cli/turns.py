@@ -12,6 +12,7 @@ from rapport.cli.main import COMMANDS
 from rapport.cli.options import as_of_option, json_option, program_argument, turn_option
 from rapport.cli.output import give, give_json, say, table
 from rapport.cli.progress import StageProgress
+from rapport.cli.shared_limits import shared_lines
 
 
 @click.command("turn", help=COMMANDS["turn"])
@@ -122,13 +123,8 @@ def summary_of(record: dict[str, Any], folder: Path) -> str:
             for k in ("expected_contribution_micros", "expected_low_micros", "expected_high_micros")
         )
         lines.append(f"  expected incremental contribution {expected} ({low} to {high} over the range of the lift)")
-        exploring = show_money(sum(counts["exploration_cost_micros"].values()), currency)
-        lines.append(f"  basis: {counts['basis']}; exploring costs {exploring} of it")
-        for name, c in counts["channels"].items():
-            price = show_money(c["price_micros"], currency, 4)
-            lines.append(
-                f"  channel {name}: {c['used']:,} of {c['capacity']:,} contacts, price of one more place {price}"
-            )
+        lines.append(f"  basis: {counts['basis']}")
+        lines += shared_lines(counts, currency)
     if send := stages.get("send"):
         words = {"sent": "sent", "withheld": "withheld from the held-out", "silent": "silent"}
         told = ", ".join(f"{n:,} {words[status]}" for status, n in send["counts"]["touches"].items())

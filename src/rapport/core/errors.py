@@ -27,7 +27,11 @@ The tree::
     ├─ LookupFailed                 7   asked for something that is not there
     │  ├─ UnknownCustomer           7
     │  └─ UnknownTurn               7
-    └─ TargetExists                 8   would overwrite what is there
+    ├─ TargetExists                 8   would overwrite what is there
+    └─ LimitError                   9   the limits that customers share
+       ├─ LimitInvalid              9   a limit, or what uses it, has a value that is not allowed
+       ├─ LimitsConflict            9   limits cannot be met together
+       └─ InstanceInvalid           9   the files of an allocation instance are not in order
 
 Exit code 2 is the command line's own (wrong usage); 0 is success; 130 an interrupt.
 """
@@ -142,6 +146,24 @@ class TargetExists(RapportError):
     """Writing would overwrite what is there."""
 
     exit_code = 8
+
+
+class LimitError(RapportError):
+    """Something is wrong with the limits that customers share."""
+
+    exit_code = 9
+
+
+class LimitInvalid(LimitError):
+    """A limit, or what uses it, has a value that is not allowed."""
+
+
+class LimitsConflict(LimitError):
+    """Limits cannot be met together."""
+
+
+class InstanceInvalid(LimitError):
+    """The files of an allocation instance are not in order."""
 
 
 def nearest(value: str, allowed: Iterable[str]) -> str:

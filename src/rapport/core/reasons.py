@@ -25,6 +25,7 @@ class CustomerReason(StrEnum):
 
     BEST_VALUE = "BEST_VALUE"
     EXPLORED = "EXPLORED"
+    REPAIRED = "REPAIRED"
     HOLDOUT = "HOLDOUT"
     NOTHING_PAYS = "NOTHING_PAYS"
     PRICED_OUT = "PRICED_OUT"
@@ -40,6 +41,7 @@ class OfferReason(StrEnum):
     NOT_ELIGIBLE = "NOT_ELIGIBLE"
     NOT_APPLICABLE = "NOT_APPLICABLE"
     NOT_SUITABLE = "NOT_SUITABLE"
+    COOL_DOWN = "COOL_DOWN"
     DOES_NOT_PAY = "DOES_NOT_PAY"
     LESS_VALUE = "LESS_VALUE"
 
@@ -72,6 +74,7 @@ REASON_MEANINGS: dict[StrEnum, str] = {
     RowReason.UNKNOWN_ITEM: "the product is not in the product source; the line counts, without an item",
     CustomerReason.BEST_VALUE: "the chosen treatment has the highest expected contribution",
     CustomerReason.EXPLORED: "the treatment was drawn by chance, to learn",
+    CustomerReason.REPAIRED: "moved aside, or put in, so that no limit is broken; nothing is learned from it",
     CustomerReason.HOLDOUT: "kept out of everything, so that the effect can be measured",
     CustomerReason.NOTHING_PAYS: "no treatment is expected to earn more than it costs",
     CustomerReason.PRICED_OUT: "a treatment would pay, but others use the limited channel better",
@@ -82,6 +85,7 @@ REASON_MEANINGS: dict[StrEnum, str] = {
     OfferReason.NOT_ELIGIBLE: "a rule of eligibility sets the offer aside (may we)",
     OfferReason.NOT_APPLICABLE: "a rule of applicability sets the offer aside (does it make sense now)",
     OfferReason.NOT_SUITABLE: "a rule of suitability sets the offer aside (is it good for them)",
+    OfferReason.COOL_DOWN: "bought, or its coupon redeemed, within the programme's days of cooling down",
     OfferReason.DOES_NOT_PAY: "the expected contribution of the offer is not above zero",
     OfferReason.LESS_VALUE: "others of the portfolio are worth more together",
     Status.OK: "nothing stands against the figure",

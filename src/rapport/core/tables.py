@@ -197,11 +197,14 @@ CATALOGUE = pa.schema(
         pa.field("valid_from", pa.date32(), nullable=False),
         pa.field("valid_days", pa.int32(), nullable=False),
         ("eligible", pa.string()),
+        ("supplier", pa.string()),
+        ("stock", pa.int64()),
         pa.field("basis", pa.string(), nullable=False),
     ]
 )
 """The offers of a turn. `eligible` is the condition on a customer's state, NULL for everyone. `price_micros` is what
-a buyer usually spends on the item on a day, at regular price."""
+a buyer usually spends on the item on a day, at regular price. `stock` is how many copies there are, NULL where
+nothing is said."""
 
 
 SCORES = pa.schema(
@@ -221,11 +224,18 @@ SCORES = pa.schema(
         ("base_probability", _list(pa.float32())),
         ("bought_before", _list(pa.bool_())),
         ("excluded", _list(pa.int8())),
+        ("scopes", _list(pa.int32())),
+        ("must_offers", _list(pa.int32())),
+        ("includes", _list(pa.int32())),
+        ("forced", pa.bool_()),
     ]
 )
 """One row a customer: value, tier, whether each channel of the programme can reach them, and for every offer of the
 catalogue, in its order, the probability of buying the item within the validity without an offer, whether it was ever
-bought, and why not: 0 open, the number of the rule that excludes it, or -1 where its own `eligible` does not hold."""
+bought, and why not: 0 open, the number of the rule that excludes it, -1 where its own `eligible` does not hold, -2
+where it cools down after a purchase. `scopes` and `includes` are the positions, in the turn's limits.json, of the
+scopes of limits that hold for the customer and of what must be included; `must_offers` are positions in the catalogue
+of the open offers that a portfolio must hold; `forced` says the customer is contacted even where nothing pays."""
 
 
 DECISIONS = pa.schema(
@@ -245,6 +255,7 @@ DECISIONS = pa.schema(
         pa.field("level", pa.string(), nullable=False),
         pa.field("deliver", pa.bool_(), nullable=False),
         pa.field("explored", pa.bool_(), nullable=False),
+        pa.field("repaired", pa.bool_(), nullable=False),
         pa.field("channel_probability", pa.float64(), nullable=False),
         pa.field("silence_probability", pa.float64(), nullable=False),
         ("channels", _list(pa.string())),
@@ -261,6 +272,7 @@ DECISIONS = pa.schema(
         ("offer_giveaways_micros", _list(pa.int64())),
         ("offer_choice_probabilities", _list(pa.float64())),
         pa.field("contact_cost_micros", pa.int64(), nullable=False),
+        pa.field("harm_micros", pa.int64(), nullable=False),
         pa.field("expected_contribution_micros", pa.int64(), nullable=False),
         pa.field("expected_low_micros", pa.int64(), nullable=False),
         pa.field("expected_high_micros", pa.int64(), nullable=False),
@@ -270,7 +282,9 @@ DECISIONS = pa.schema(
         pa.field("policy_version", pa.string(), nullable=False),
     ]
 )
-"""One row a customer: what was decided, what else was open, at what prices, with what chance, and why."""
+"""One row a customer: what was decided, what else was open, at what prices, with what chance, and why. Where
+`repaired` is true the prices alone would have broken a limit and something else was given: the chances are then not
+those of what was given, and nothing may be learned from them."""
 
 
 TOUCHES = pa.schema(

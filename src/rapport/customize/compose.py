@@ -9,7 +9,7 @@ the data.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Literal
@@ -34,6 +34,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _NAMELESS = re.compile(r"\bDear\s*,")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
+_SHOWS_INCLUDES = re.compile(r"\{[{%][^}]*\bincludes\b")
 
 _GROUPS = (("repeat", "Yours again"), ("explore", "Something new for you"))
 _OTHER_GROUP = "Also for you"
@@ -73,6 +74,8 @@ class SenderFacts:
         Traits that hold the name to greet with, the first filled one wins.
     needs : mapping of str to str
         The trait by which a channel reaches a customer, such as the e-mail address: a column of its print rows.
+    includes : tuple of (str, str or None)
+        Name of each include of the programme, and its text where it has one: a template of its own.
     """
 
     name: str
@@ -90,6 +93,7 @@ class SenderFacts:
         "nome",
     )
     needs: Mapping[str, str] = field(default_factory=dict)
+    includes: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,6 +194,7 @@ def compose_messages(
     traits: pa.Table | None,
     templates: TemplateSet,
     sender: SenderFacts,
+    included: Mapping[int, Sequence[int]] | None = None,
 ) -> list[ComposedMessage]:
     """Return one composed message for each decision that is not silence, in the order of the decisions.
 
@@ -201,6 +206,8 @@ def compose_messages(
         `customer_key` and any string columns; customers may be missing, cells may be null.
     templates : TemplateSet
     sender : SenderFacts
+    included : mapping of int to positions, optional
+        By customer key, which of `sender.includes` hold; nothing for customers who are not there.
 
     Returns
     -------
@@ -210,23 +217,41 @@ def compose_messages(
     Raises
     ------
     ProgramInvalid
-        A template is refused or cannot be filled in (names template and line); a channel is not in
-        `sender.formats`.
+        A template is refused or cannot be filled in (names template and line), or leaves out the texts that the
+        programme includes; a channel is not in `sender.formats`.
     OfferInvalid
-        A decision names an offer that the catalogue lacks, none at all, or more than `portfolio_size`.
+        A decision names an offer that the catalogue lacks, more than `portfolio_size`, or none where nothing else
+        is said either.
     """
-    checked = _Checked(templates)
+    checked = _Checked(templates, sender.includes)
     offers = _offer_words(catalogue)
     known = _traits_by_key(traits)
-    return [_compose(d, offers, known, checked, sender) for d in _spoken(decisions)]
+    told = included or {}
+    return [
+        _compose(d, offers, (known.get(d["customer_key"], {}), told.get(d["customer_key"], ())), checked, sender)
+        for d in _spoken(decisions)
+    ]
 
 
 class _Checked:
-    def __init__(self, templates: TemplateSet) -> None:
+    def __init__(self, templates: TemplateSet, includes: Sequence[tuple[str, str | None]]) -> None:
         html, text, subject = (f"{templates.place}/{name}" for name in TEMPLATE_NAMES)
         self.html = CheckedTemplate(html, templates.html, html=True)
         self.text = CheckedTemplate(text, templates.text, html=False)
         self.subject = CheckedTemplate(subject, templates.subject, html=False)
+        # Filled as plain text: the message's template escapes them like any other value.
+        self.includes = {
+            i: (name, CheckedTemplate(f"program.toml, includes.{name}.text", said, html=False))
+            for i, (name, said) in enumerate(includes)
+            if said is not None
+        }
+        for place, source in ((html, templates.html), (text, templates.text)):
+            if self.includes and not _SHOWS_INCLUDES.search(source):
+                raise ProgramInvalid(
+                    f"{place}: shows no `includes`, and the programme includes a text "
+                    f"({next(iter(self.includes.values()))[0]}) that would be lost. "
+                    f"Add {{% for said in includes %}}{{{{ said }}}}{{% endfor %}}."
+                )
 
 
 _NEEDED = (
@@ -279,16 +304,20 @@ def _one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def _chosen(decision: dict[str, Any], offers: Mapping[str, OfferWords], most: int) -> tuple[OfferWords, ...]:
+def _chosen(
+    decision: dict[str, Any], offers: Mapping[str, OfferWords], most: int, least: int
+) -> tuple[OfferWords, ...]:
     """Return the offers of a decision, the one with the highest expected contribution first."""
     place = f"decision of customer {decision['customer_id']}"
     ids = decision["offer_ids"] or []
     kinds = decision["offer_kinds"] or [""] * len(ids)
-    if not 0 < len(ids) <= most:
+    if not least <= len(ids) <= most:
         raise OfferInvalid(
-            f"{place}: has {len(ids)} offers in channel {decision['channel']}; must have 1 to {most}. "
+            f"{place}: has {len(ids)} offers in channel {decision['channel']}; must have {least} to {most}. "
             f"Decide the turn again."
         )
+    if not ids:
+        return ()
     missing = [i for i in ids if i not in offers]
     if missing:
         raise OfferInvalid(
@@ -316,20 +345,16 @@ def _grouped(offers: tuple[OfferWords, ...], best: str) -> tuple[OfferGroup, ...
 def _compose(
     decision: dict[str, Any],
     offers: Mapping[str, OfferWords],
-    known: Mapping[int, dict[str, str]],
+    customer: tuple[dict[str, str], Sequence[int]],
     checked: _Checked,
     sender: SenderFacts,
 ) -> ComposedMessage:
     channel = decision["channel"]
-    form = sender.formats.get(channel)
-    if form is None:
-        raise ProgramInvalid(
-            f"program.toml: channel {channel!r} of a decision is not among the programme's channels; "
-            f"allowed are {', '.join(sorted(sender.formats))}. Decide the turn again."
-        )
-    chosen = _chosen(decision, offers, sender.portfolio_size)
-    best_title = dict(_GROUPS).get(chosen[0].kind, _OTHER_GROUP)
-    values = known.get(decision["customer_key"], {})
+    form = _form_of(channel, sender)
+    values, told = customer
+    texts = [checked.includes[i] for i in told if i in checked.includes]
+    chosen = _chosen(decision, offers, sender.portfolio_size, least=0 if texts else 1)
+    best_title = dict(_GROUPS).get(chosen[0].kind, _OTHER_GROUP) if chosen else ""
     name = next((values[n] for n in sender.name_traits if values.get(n)), "")
     greeting = f"Dear {name}" if name else "Dear customer"
     identity = touch_id(decision["turn"], channel, decision["customer_key"])
@@ -340,14 +365,16 @@ def _compose(
         "greeting": greeting,
         "traits": _Traits(values, sender.name_traits),
         "tier": decision["tier"],
-        "best": chosen[0],
+        "best": chosen[0] if chosen else None,
         "best_title": best_title,
         "offers": chosen,
         "groups": _grouped(chosen[1:], best_title),
-        "others": len(chosen) - 1,
-        "why": _WHY.get(decision["level"], _WHY["mass"]),
+        "others": max(len(chosen) - 1, 0),
+        "why": _WHY.get(decision["level"], _WHY["mass"]) if chosen else "",
         "preferences": PREFERENCE_PLACEHOLDER,
     }
+    said = {name: template.fill(filled).strip() for name, template in texts}
+    filled["includes"] = tuple(said.values())
     return ComposedMessage(
         touch_id=identity,
         customer_key=decision["customer_key"],
@@ -360,8 +387,23 @@ def _compose(
         html=_NAMELESS.sub("Dear customer,", checked.html.fill(filled)),
         text=_tidy(checked.text.fill(filled)),
         offer_ids=tuple(decision["offer_ids"]),
-        row=_print_row(identity, decision, (greeting, address), chosen, sender.portfolio_size),
+        row=_print_row(identity, decision, (greeting, address, _asked(said, checked)), chosen, sender.portfolio_size),
     )
+
+
+def _form_of(channel: str, sender: SenderFacts) -> Format:
+    form = sender.formats.get(channel)
+    if form is None:
+        raise ProgramInvalid(
+            f"program.toml: channel {channel!r} of a decision is not among the programme's channels; "
+            f"allowed are {', '.join(sorted(sender.formats))}. Decide the turn again."
+        )
+    return form
+
+
+def _asked(said: Mapping[str, str], checked: _Checked) -> dict[str, str]:
+    """Return a column of the print row for every text of the programme, empty where it is not for the customer."""
+    return {f"include_{name}": _one_line(said.get(name, "")) for name, _ in checked.includes.values()}
 
 
 def _tidy(text: str) -> str:
@@ -371,19 +413,20 @@ def _tidy(text: str) -> str:
 def _print_row(
     identity: str,
     decision: dict[str, Any],
-    addressed: tuple[str, dict[str, str]],
+    addressed: tuple[str, dict[str, str], dict[str, str]],
     chosen: tuple[OfferWords, ...],
     size: int,
 ) -> dict[str, str]:
-    greeting, address = addressed
+    greeting, address, asked = addressed
     row = {
         "touch_id": identity,
         "customer_id": decision["customer_id"],
         **address,
         "tier": decision["tier"],
         "greeting": greeting,
+        **asked,
         # The earliest last day: until then every offer of the row holds.
-        "valid_until": min(o.last_day for o in chosen).isoformat(),
+        "valid_until": min(o.last_day for o in chosen).isoformat() if chosen else "",
     }
     for slot in range(size):
         offer = chosen[slot] if slot < len(chosen) else None

@@ -1,4 +1,4 @@
-"""The one decision function: batch, replay and explanation all come through here.
+"""The one decision function: batch, real time, replay and explanation all come through here.
 
 Why it exists: same customer, same state, same terms, same decision - alone, in any chunk, in any order. A second
 path to a decision is a bug.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from rapport.decide.appraise import Appraisal, Rows, appraise
 from rapport.decide.choose import choose
-from rapport.decide.record import expect_slots, record
+from rapport.decide.describe import Terms, describe
+from rapport.decide.record import record
+from rapport.decide.rows import Rows
 from rapport.decide.terms import Catalogue, Models, Policy, Prices
 
 
@@ -21,7 +22,8 @@ def decide(rows: pa.Table, catalogue: Catalogue, models: Models, policy: Policy,
     ----------
     rows : Arrow table
         Columns of `core.tables.SCORES` (lists in the order of the catalogue and of the policy's channels) and
-        ``household_key`` int64, ``turn`` string, ``as_of`` date, ``holdout`` bool.
+        ``household_key`` int64, ``turn`` string, ``as_of`` date, ``holdout`` bool. In place of the lists over the
+        catalogue a shortlist may stand, see `Rows.from_table`.
     catalogue, models, policy, prices
         The frozen terms of the turn.
 
@@ -30,21 +32,11 @@ def decide(rows: pa.Table, catalogue: Catalogue, models: Models, policy: Policy,
     Arrow table with the schema `core.tables.DECISIONS`, in the order of `rows`. The held-out are decided too and
     marked not to be delivered, so that the counterfactual is on record.
     """
-    appraisal = appraise_table(rows, catalogue, models, policy)
-    return decide_appraised(rows, appraisal, (catalogue, models, policy, prices))
+    return decide_under(rows, Terms.of(catalogue, models, policy), prices)
 
 
-def appraise_table(rows: pa.Table, catalogue: Catalogue, models: Models, policy: Policy) -> Appraisal:
-    """Return the price-free part of the decision for a table of customers."""
-    typed = Rows.from_table(rows, len(catalogue.offer_ids), len(policy.channels))
-    return appraise(typed, catalogue, models, policy)
-
-
-def decide_appraised(
-    rows: pa.Table, appraisal: Appraisal, terms: tuple[Catalogue, Models, Policy, Prices]
-) -> pa.Table:
-    """Return the decision for customers already appraised under the same terms."""
-    catalogue, models, policy, prices = terms
-    choice = choose(appraisal, policy, prices)
-    slots = expect_slots(appraisal, choice, catalogue, models, policy)
-    return record(rows, appraisal, choice, slots, terms)
+def decide_under(rows: pa.Table, terms: Terms, prices: Prices) -> pa.Table:
+    """Return what `decide` returns, for terms already laid out."""
+    typed = Rows.from_table(rows, len(terms.catalogue.offer_ids), len(terms.policy.channels))
+    described = describe(typed, terms)
+    return record(rows, described, choose(described, terms, prices), terms)

@@ -7,21 +7,16 @@ The reference page and the errors are derived from these declarations. No file i
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from rapport.core.errors import nearest
 from rapport.core.tables import SOURCE_COLUMNS
+from rapport.program.part import Name, NotNegative, Odds, Part, Share, Text
+from rapport.program.shared import Include, Kind, Lever, Limit, check_channels, check_shared
 
-Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
-Amount = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Positive = Annotated[float, Field(strict=True, gt=0.0, allow_inf_nan=False)]
-Odds = Annotated[float, Field(strict=True, ge=1.0, le=100.0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(strict=True, ge=0.0, allow_inf_nan=False)]
-Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Text = Annotated[str, Field(min_length=1, max_length=2000)]
 TierName = Literal["A", "B", "C"]
 SourceKind = Literal["transactions", "customers", "products", "redemptions", "mailings", "campaigns", "coupons"]
 Measure = Literal[
@@ -32,12 +27,6 @@ Measure = Literal[
     "departments_per_customer",
     "discount_share",
 ]
-
-
-class Part(BaseModel):
-    """A part of the programme: unknown keys are refused, values do not change after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Challenge(Part):
@@ -160,6 +149,8 @@ class CostToServe(Part):
 class Offers(Part):
     """Where the offers come from: a query over the data before the day of the decision, or a file."""
 
+    LATER: ClassVar[frozenset[str]] = frozenset({"cool_down_days"})
+
     query: Text | None = Field(
         default=None,
         description="SQL over customers, purchases, products before `as_of`; gives item and optional columns.",
@@ -171,6 +162,10 @@ class Offers(Part):
     )
     validity_days: Annotated[int, Field(strict=True, ge=1, le=365)] = Field(
         default=28, description="Days an offer is valid from the day of the decision."
+    )
+    cool_down_days: Annotated[int, Field(strict=True, ge=0, le=3650)] = Field(
+        default=0,
+        description="Days after a purchase of the item, or a redeemed coupon for it, in which it is not offered.",
     )
 
     @model_validator(mode="after")
@@ -213,6 +208,8 @@ class Lift(Part):
 class Channel(Part):
     """A way to reach customers, chosen after the goals it serves."""
 
+    LATER: ClassVar[frozenset[str]] = frozenset({"minutes_per_contact", "unsubscribe_probability"})
+
     name: Name = Field(description="Name of the channel.")
     goals: tuple[Name, ...] = Field(description="Names of the goals it serves; a channel without goals is refused.")
     format: Literal["message", "print"] = Field(
@@ -235,10 +232,18 @@ class Channel(Part):
         default=None,
         description="Trait a customer must have to be reached, such as email; none: all are reachable.",
     )
+    minutes_per_contact: Annotated[float, Field(strict=True, ge=0.0, le=1e6, allow_inf_nan=False)] = Field(
+        default=0.0, description="Working minutes that one contact takes, such as a call."
+    )
+    unsubscribe_probability: Share = Field(
+        default=0.0, description="Chance that one contact makes a customer leave; assumed until measured."
+    )
 
 
 class Policy(Part):
     """How the decision may act."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"pressure"})
 
     portfolio_size: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(
         default=10, description="Offers in one portfolio."
@@ -260,6 +265,10 @@ class Policy(Part):
         default=0.85,
         description="Value kept by each further offer of the same category; 1 switches variety off.",
     )
+    pressure: Annotated[float, Field(strict=True, ge=1.0, le=100.0, allow_inf_nan=False)] = Field(
+        default=1.0,
+        description="Factor by which the chance to leave rises with each contact already made in the period.",
+    )
     salt: Name = Field(default="rapport", description="Seed of every keyed draw; changing it draws anew.")
 
 
@@ -273,6 +282,8 @@ class Litmus(Part):
 
 class Program(Part):
     """A whole programme."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"limits", "levers", "kinds", "includes"})
 
     name: Text = Field(description="Name of the programme.")
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(description="ISO 4217 code.")
@@ -295,6 +306,10 @@ class Program(Part):
     )
     lift: Lift = Field(description="What an offer is assumed to do.")
     channels: tuple[Channel, ...] = Field(min_length=1, description="Ways to reach customers.")
+    limits: tuple[Limit, ...] = Field(default=(), description="What customers share, beside channels' capacities.")
+    levers: tuple[Lever, ...] = Field(default=(), description="Pushes for offers when choosing.")
+    kinds: tuple[Kind, ...] = Field(default=(), description="Offers of which only so many may stand together.")
+    includes: tuple[Include, ...] = Field(default=(), max_length=1000, description="What must be said to whom.")
     policy: Policy = Field(default_factory=Policy, description="How the decision may act.")
     litmus: Litmus = Field(default_factory=Litmus, description="What each level of treatment costs.")
 
@@ -340,6 +355,12 @@ class Program(Part):
                 )
             for goal in channel.goals:
                 refuse_unknown(f"channels.{channel.name}.goals", goal, goals)
+        return self
+
+    @model_validator(mode="after")
+    def _shared_parts_refer(self) -> Program:
+        check_shared(self.limits, self.levers, self.kinds, self.includes)
+        check_channels(self.limits, [c.name for c in self.channels])
         return self
 
     def source(self, kind: SourceKind) -> Source | None:

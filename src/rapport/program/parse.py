@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from rapport.core.errors import ProgramInvalid, ProgramSyntax, nearest
 from rapport.program.model import Program
+from rapport.program.rules import shown
 
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _HINTS = {
@@ -58,6 +59,7 @@ def parse_program(text: str, where: str = "program.toml") -> Program:
 
 def _explain(error: Any, data: dict[str, Any], text: str, where: str) -> str:
     path = tuple(p for p in error["loc"] if not (isinstance(p, str) and p in {"str", "tuple[str, ...]"}))
+    path += getattr(error.get("ctx", {}).get("error"), "path", ())
     key = ".".join(str(p + 1) if isinstance(p, int) else p for p in path) or "programme"
     place = f"{where}:{line}" if (line := find_line(text, path)) else where
     hint = _HINTS.get(str(path[-1]) if path else "", "")
@@ -79,8 +81,7 @@ def _complaint(error: Any, key: str, path: Sequence[str | int], data: dict[str, 
         return f"{key} is empty; must hold at least {context['min_length']}."
     if kind == "too_long":
         return f"{key} holds more than {context['max_length']}; must hold at most {context['max_length']}."
-    value = error["input"]
-    return f"{key} is {value!r}; must {_allowed(kind, context, error['msg'])}."
+    return f"{key} is {shown(error['input'])}; must {_allowed(kind, context, error['msg'])}."
 
 
 def _allowed(kind: str, context: dict[str, Any], message: str) -> str:
@@ -122,15 +123,18 @@ def find_line(text: str, path: Sequence[str | int]) -> int | None:
     occurrence = next((p for p in path if isinstance(p, int)), 0)
     header, seen, best = "", -1, None
     for number, line in enumerate(_without_long_texts(text), start=1):
-        if match := _HEADER.match(line):
+        match = _HEADER.match(line)
+        if match:
             header = match[2]
             seen = seen + 1 if match[1] == "[[" and tables[:1] == [header] else seen
-            if _is_prefix(header, tables) and (match[1] == "[" or seen == occurrence):
-                best = number
-        elif "=" in line and _is_prefix(header, tables):
+        in_array = bool(tables) and header.split(".")[0] == tables[0] and any(isinstance(p, int) for p in path)
+        if not _is_prefix(header, tables) or (in_array and seen != occurrence):
+            continue
+        if match:
+            best = number
+        elif "=" in line:
             here = [*header.split("."), *_key_of(line)] if header else _key_of(line)
-            in_array = bool(tables) and header.split(".")[0] == tables[0] and any(isinstance(p, int) for p in path)
-            if here == tables[: len(here)] and (not in_array or seen == occurrence):
+            if here == tables[: len(here)]:
                 best = number
     return best
 

@@ -17,6 +17,9 @@ from rapport.core.errors import RuleRefused, nearest
 LONGEST_RULE = 200
 """Nodes an expression may have."""
 
+LONGEST_TEXT = 10_000
+"""Characters an expression may have; asked before it is parsed, which takes time and depth."""
+
 ALLOWED: tuple[type[exp.Expr], ...] = (
     exp.Column,
     exp.Identifier,
@@ -66,6 +69,11 @@ def check_rule(expression: str, columns: Collection[str], where: str) -> str:
     RuleRefused
         It cannot be parsed, is too long, names an unknown column, or holds anything else.
     """
+    if len(expression) > LONGEST_TEXT:
+        raise RuleRefused(
+            f"{where}: {shown(expression)} has {len(expression)} characters; at most {LONGEST_TEXT} are allowed. "
+            "Split the rule."
+        )
     tree = _parse(expression, where)
     nodes = list(tree.walk())
     if len(nodes) > LONGEST_RULE:
@@ -73,21 +81,45 @@ def check_rule(expression: str, columns: Collection[str], where: str) -> str:
     for node in nodes:
         if not isinstance(node, ALLOWED):
             raise RuleRefused(
-                f"{where}: {node.sql(dialect='duckdb')!r} is not allowed in a rule; write comparisons of columns and "
-                "values with and, or, not, in, between, like, is null, + - * /, coalesce, lower, upper."
+                f"{where}: {shown(node.sql(dialect='duckdb'))} is not allowed in a rule; write comparisons of "
+                "columns and values with and, or, not, in, between, like, is null, + - * /, coalesce, lower, upper."
             )
         if isinstance(node, exp.Column) and (node.table or node.name not in columns):
             raise RuleRefused(
-                f"{where}: column {node.sql(dialect='duckdb')!r} is not known; there are: "
+                f"{where}: column {shown(node.sql(dialect='duckdb'))} is not known; there are: "
                 f"{', '.join(sorted(columns))}.{nearest(node.name, columns)}"
             )
-    return tree.sql(dialect="duckdb")
+    return tree.sql(dialect="duckdb", comments=False)
+
+
+def check_condition(expression: str, columns: Collection[str], where: str) -> str:
+    """Return the condition as DuckDB SQL as `check_rule` does; comments and separators of statements are refused too.
+
+    Raises
+    ------
+    RuleRefused
+        As for `check_rule`, or it holds a comment or a semicolon.
+    """
+    checked = check_rule(expression, columns, where)
+    tokens = sqlglot.tokenize(expression, read="duckdb")
+    if any(t.comments for t in tokens) or any(t.text == ";" and t.token_type.name == "SEMICOLON" for t in tokens):
+        raise RuleRefused(
+            f"{where}: {shown(expression)} holds a comment or a semicolon; must be one condition and nothing else. "
+            "Say why in the setting `why`."
+        )
+    return checked
+
+
+def shown(value: object) -> str:
+    """Return a value as an error shows it: as Python writes it, the middle of a long one left out."""
+    text = repr(value)
+    return text if len(text) <= 300 else f"{text[:200]} ... {text[-60:]}"
 
 
 def no_condition(expression: str, where: str, kind: str) -> RuleRefused:
     """Return the error for an expression that gives something else than true or false, such as ``text``."""
     return RuleRefused(
-        f"{where}: {expression!r} gives {kind}; must be a condition, true or false. "
+        f"{where}: {shown(expression)} gives {kind}; must be a condition, true or false. "
         "Compare it with a value, for example: purchase_days > 3"
     )
 
@@ -98,8 +130,8 @@ def cannot_be_asked(expression: str, where: str, fault: str) -> RuleRefused:
     # No cast may be written in a rule, so the advice to write one would lead nowhere.
     told = told.partition(" - an explicit cast")[0]
     return RuleRefused(
-        f"{where}: {expression!r} cannot be worked out - {told.rstrip('.!')}; text is compared with text in quotes, "
-        "numbers with numbers, and products must stay below 9e18. Mend the condition."
+        f"{where}: {shown(expression)} cannot be worked out - {told.rstrip('.!')}; text is compared with text in "
+        "quotes, numbers with numbers, and products must stay below 9e18. Mend the condition."
     )
 
 
@@ -109,8 +141,8 @@ def _parse(expression: str, where: str) -> exp.Expr:
     except (SqlglotError, RecursionError) as error:
         told = str(error).splitlines()[0] if str(error) else "nested too deeply"
         raise RuleRefused(
-            f"{where}: {expression!r} is not a condition: {told}. Write for example: depth > 0.1"
+            f"{where}: {shown(expression)} is not a condition: {told}. Write for example: depth > 0.1"
         ) from error
     if len(trees) != 1 or trees[0] is None:
-        raise RuleRefused(f"{where}: {expression!r} holds {len(trees)} statements; must be one condition.")
+        raise RuleRefused(f"{where}: {shown(expression)} holds {len(trees)} statements; must be one condition.")
     return trees[0]

@@ -16,7 +16,7 @@ import altair as alt
 import vl_convert
 
 from rapport.core.money import MICROS
-from rapport.reports.facts import CurvePoint, DepartmentFacts, LitmusFacts, ReliabilityBin, TierFacts
+from rapport.reports.facts import CurvePoint, DepartmentFacts, LimitFacts, LitmusFacts, ReliabilityBin, TierFacts
 from rapport.reports.figures import show_number
 
 WIDTH = 340
@@ -24,6 +24,7 @@ WIDTH = 340
 
 INK, MUTED, GRID = "#1c2430", "#5a6472", "#e3e6ea"
 BLUE, ORANGE, GREY = "#0b5394", "#c8510a", "#9aa3ad"
+MOST_FULL, LONGEST_NAME = 1.15, 46
 VERDICTS = {"individual": "#0b3c6f", "segment": "#3f86c2", "mass": "#a8cdea", "none": "#dcdfe3"}
 _ON_DARK = ("individual", "segment")
 
@@ -229,6 +230,41 @@ def draw_departments(departments: Sequence[DepartmentFacts], label: str) -> str:
     )
     texts = alt.Chart(_rows(ends)).mark_text(align="left", dx=4, **_text()).encode(x="to:Q", y=y, text="t:N")
     return _draw(bars + texts, "departments", 50 + 27 * len(departments), label)
+
+
+def draw_limits(name: str, limits: Sequence[LimitFacts], currency: str, label: str) -> str:
+    """Return bars: the used share of each limit, its name above, share and price beside; a mark where it is full."""
+    rows: list[dict[str, Any]] = [
+        {
+            "limit": str(place),
+            "name": limit.name if len(limit.name) <= LONGEST_NAME else f"{limit.name[: LONGEST_NAME - 1]}\u2026",
+            "to": min(max(limit.share, 0.0), MOST_FULL),
+            "none": 0.0,
+            "full": 1.0,
+            "beside": min(max(limit.share, 1.0), MOST_FULL),
+            "colour": BLUE if limit.binding else GREY,
+            "text": f"{show_number(limit.share, 'share', '', 0)}{_priced(limit, currency)}",
+        }
+        for place, limit in enumerate(limits)
+    ]
+    x = alt.X("to:Q", axis=None, scale=alt.Scale(domain=[0, 2.3], nice=False))
+    y = alt.Y("limit:N", sort=[r["limit"] for r in rows], axis=None)
+    base = alt.Chart(_rows(rows))
+    bars = base.mark_bar(height=10, yOffset=7).encode(x=x, y=y, color=alt.Color("colour:N", scale=None, legend=None))
+    names = base.mark_text(align="left", dy=-6, **_text()).encode(x=alt.X("none:Q", axis=None), y=y, text="name:N")
+    told = base.mark_text(align="left", dx=6, dy=8, **_text(color=MUTED)).encode(
+        x=alt.X("beside:Q", axis=None), y=y, text="text:N"
+    )
+    full = base.mark_tick(color=ORANGE, thickness=2, height=16, yOffset=7, orient="vertical").encode(
+        x=alt.X("full:Q", axis=None), y=y
+    )
+    return _draw(bars + full + names + told, name, 12 + 34 * len(limits), label)
+
+
+def _priced(limit: LimitFacts, currency: str) -> str:
+    if not limit.price.value:
+        return ""
+    return f", {show_number(limit.price.value, 'money', currency)} {limit.price.note}"
 
 
 def draw_intervals(

@@ -200,6 +200,58 @@ class ChannelFacts:
 
 
 @dataclass(frozen=True)
+class LimitFacts:
+    """One limit that customers share.
+
+    `bound` and `used` in `unit`: ``money`` (micros) or what is counted. `price` is what one more unit would bring, of
+    a minimum one less; of money a unit of the currency.
+    """
+
+    name: str
+    counts: str
+    at_least: bool
+    bound: float
+    used: float
+    unit: str
+    price: Figure
+    binding: bool
+
+    @property
+    def share(self) -> float:
+        """Used over bound; of a limit of 0 it is 1."""
+        return self.used / self.bound if self.bound else 1.0
+
+    @property
+    def stake(self) -> float:
+        """Micros that the bound is worth at the price."""
+        scale = 1e6 if self.unit == "money" else 1.0
+        return abs(self.price.value or 0.0) * self.bound / scale
+
+
+@dataclass(frozen=True)
+class SharedFacts:
+    """What customers share, and how near the plan comes to the best.
+
+    `declared` names limits, levers, kinds and includes of the programme with what they say. `steered` tells that
+    levers are in the worth of the plan, the bound and greedy.
+    """
+
+    limits: tuple[LimitFacts, ...]
+    declared: tuple[tuple[str, str], ...]
+    plan_value: Figure
+    bound: Figure
+    gap: Figure
+    greedy: Figure
+    exploration_share: Figure
+    exploration_cost: Figure
+    harm: Figure
+    delivered: int
+    explored: int
+    repaired: int
+    steered: bool = False
+
+
+@dataclass(frozen=True)
 class ReasonCount:
     """Customers of a tier who have a reason (`core.reasons.CustomerReason`)."""
 
@@ -350,4 +402,5 @@ class ReportFacts:
     relevance: RelevanceFacts | None = None
     backtest: BacktestFacts | None = None
     readout: pa.Table | None = None
+    shared: SharedFacts | None = None
     replay: bool = True

@@ -46,6 +46,7 @@ from rapport.reports.gather_decisions import (
     portfolio_facts,
     reason_facts,
 )
+from rapport.reports.gather_shared import shared_facts
 from rapport.reports.render import render_report
 from rapport.workflows.state_ports import Store
 
@@ -96,6 +97,7 @@ def gather_facts(program: Program, store: Store, turn: str, loaded: Path) -> Rep
         relevance=_relevance(record, store.read_json(store.turn_folder(turn) / "calibration.json") or {}),
         backtest=_backtest(store),
         readout=store.read_table(turn, "readout") if store.has_table(turn, "readout") else None,
+        shared=shared_facts(program, plan, terms),
         replay=terms["replay"],
     )
 
@@ -307,6 +309,17 @@ def _assumptions(program: Program) -> tuple[AssumptionFacts, ...]:
             f"reach of {c.name}", f"{c.reach:.0%}", c.reach_basis, rests, "share of contacts that are seen"
         )
         for c in program.channels
+    ]
+    found += [
+        AssumptionFacts(
+            f"{c.name} drives away",
+            f"one customer in {1 / c.unsubscribe_probability:,.0f} contacts",
+            "assumed",
+            rests,
+            "the chance that a contact makes a customer leave has not been measured",
+        )
+        for c in program.channels
+        if c.unsubscribe_probability
     ]
     if cost is not None:
         amount = f"{to_micros(cost.per_purchase_day) / 1e6:.2f} {program.currency} a purchase day"

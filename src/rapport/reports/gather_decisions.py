@@ -98,16 +98,16 @@ def channel_facts(program: Program, decisions: pa.Table, terms: dict[str, Any]) 
     deliver = np.array(decisions["deliver"].to_pylist(), dtype=np.bool_)
     tiers = _tier_of(decisions)
     found = []
-    for number, declared in enumerate(program.channels):
+    for declared in program.channels:
         used = [(t, int((deliver & (channel == declared.name) & (tiers == t)).sum())) for t in TIERS]
-        capacity = terms["policy"]["channels"][number]["capacity"]
-        price = terms["prices"]["contact_micros"][number]
+        limit = [x["name"] for x in terms["policy"]["limits"]].index(f"{declared.name} capacity")
+        price = terms["prices"]["limit_micros"][limit]
         found.append(
             ChannelFacts(
                 channel=declared.name,
                 format=declared.format,
                 used_by_tier=tuple(used),
-                capacity=capacity,
+                capacity=declared.capacity,
                 price=Figure(
                     float(price), unit="money", basis=program.lift.basis, note="what one more place would earn"
                 ),

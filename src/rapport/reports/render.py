@@ -28,6 +28,7 @@ def render_report(facts: ReportFacts) -> str:
     # The chart grammar takes a third of a second to load; only who renders pays for it.
     from rapport.reports import sections_plan as plan
     from rapport.reports import sections_proof as proof
+    from rapport.reports.sections_shared import shared_section
 
     sections = (
         plan.goals_section(facts),
@@ -35,6 +36,7 @@ def render_report(facts: ReportFacts) -> str:
         plan.tiers_section(facts),
         plan.litmus_section(facts),
         plan.decision_section(facts),
+        shared_section(facts),
         plan.portfolio_section(facts),
         proof.relevance_section(facts),
         proof.backtest_section(facts),

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from rapport.core.errors import SourceEmpty
 from rapport.core.money import round_micros
-from rapport.decide.appraise import Rows, appraise
 from rapport.decide.choose import choose
+from rapport.decide.describe import Terms, describe
 from rapport.decide.portfolio import NO_OFFER
+from rapport.decide.rows import Ragged, Rows, starts
 from rapport.decide.terms import Catalogue, Prices
 from rapport.differentiate.relevance_history import PurchaseHistory, bought_pairs, purchase_day_counts
 from rapport.economics.contribution import break_even_base_rate, giveaway_micros, incremental_micros
@@ -84,14 +85,21 @@ def replay_week(engine: Engine, program: Program, base: Path, as_of: date) -> We
     k = program.policy.portfolio_size
     before = bought_pairs(history)
     lists = {p: top_k(scores[p], k) for p in POLICIES}
-    rows = _decision_rows(states, tiers, probability, before, excluded, program)
+    seen = _Households(
+        keys=states["customer_key"].to_numpy(),
+        tiers=tiers,
+        probability=probability.astype(np.float32).astype(np.float64),
+        before=before,
+        excluded=excluded,
+        reached=reachable(states, program)[:, :1],
+    )
     return Week(
         as_of=as_of,
         keys=states["household_key"].to_numpy(),
         tiers=tiers,
         offers=len(catalogue),
         ranked={p: _ranked(scores[p], lists[p], bought, before, k) for p in POLICIES},
-        decided=_decided(rows, catalogue, program, scores, bought),
+        decided=_decided(seen, catalogue, program, scores, bought),
         shown=lists,
         probability=probability.astype(np.float32),
         bought=bought,
@@ -146,55 +154,73 @@ def _ranked(
     }
 
 
-def _decision_rows(
-    states: pa.Table,
-    tiers: NDArray[np.str_],
-    probability: NDArray[np.float64],
-    before: NDArray[np.bool_],
-    excluded: NDArray[np.int8],
-    program: Program,
-) -> Rows:
-    n = len(states)
-    return Rows(
-        customer_key=states["customer_key"].to_numpy(),
-        tier=tiers.tolist(),
-        holdout=np.zeros(n, dtype=np.bool_),
-        contacts_in_period=np.zeros(n, dtype=np.int64),
-        base_probability=probability.astype(np.float32).astype(np.float64),
-        bought_before=before,
-        excluded=excluded,
-        reachable=reachable(states, program)[:, :1],
-    )
+@dataclass(frozen=True)
+class _Households:
+    """What the policies see of the households: tiers (n,), the rest (n, J); `reached` (n, 1) by the first channel."""
+
+    keys: NDArray[np.int64]
+    tiers: NDArray[np.str_]
+    probability: NDArray[np.float64]
+    before: NDArray[np.bool_]
+    excluded: NDArray[np.int8]
+    reached: NDArray[np.bool_]
+
+    def rows(self) -> Rows:
+        """Return the households as the decision reads them: nobody held out, nobody contacted yet."""
+        n = len(self.keys)
+        row, offer = np.nonzero(self.excluded == 0)
+        return Rows(
+            customer_key=self.keys,
+            tier=self.tiers.astype(object),
+            holdout=np.zeros(n, dtype=np.bool_),
+            contacts_in_period=np.zeros(n, dtype=np.int64),
+            reachable=self.reached,
+            value_micros=np.zeros(n, dtype=np.int64),
+            open_to=Ragged(starts(np.bincount(row, minlength=n)), offer.astype(np.int32)),
+            base_probability=self.probability[row, offer],
+            bought_before=self.before[row, offer],
+            scopes=Ragged.empty(n),
+            must=Ragged.empty(n),
+            forced=np.zeros(n, dtype=np.bool_),
+        )
 
 
 def _decided(
-    rows: Rows, table: pa.Table, program: Program, scores: dict[str, NDArray[np.float64]], bought: NDArray[np.bool_]
+    seen: _Households,
+    table: pa.Table,
+    program: Program,
+    scores: dict[str, NDArray[np.float64]],
+    bought: NDArray[np.bool_],
 ) -> dict[str, dict[str, NDArray[np.float64]]]:
     """Return the money of each policy's portfolios in the programme's first channel, without chance and limits.
 
     The comparators send K offers to everyone the channel reaches, as policies without economics do; what a rule sets
     aside is set aside for them too.
     """
-    catalogue = Catalogue.from_table(table)
+    catalogue, rows = Catalogue.from_table(table), seen.rows()
     policy = policy_of(program, "backtest")
-    policy = replace(policy, channels=policy.channels[:1], exploration_share=0.0)
-    models = models_of(rows, catalogue, program, "backtest")
-    choice = choose(appraise(rows, catalogue, models, policy), policy, Prices.free(1))
+    policy = replace(policy, channels=policy.channels[:1], exploration_share=0.0, limits=())
+    models = models_of(rows, catalogue, policy, program, "backtest")
+    terms = Terms.of(catalogue, models, policy)
+    choice = choose(describe(rows, terms), terms, Prices.free(policy))
+    offer = np.append(rows.open_to.values, NO_OFFER)[choice.places].astype(np.int64)
     level_cost = np.array([0, *policy.level_cost_micros], dtype=np.int64)
-    portfolios = {RAPPORT: (choice.offers.astype(np.int64), level_cost[choice.level])}
-    allowed = (rows.excluded == 0) & rows.reachable
+    portfolios = {RAPPORT: (offer, level_cost[choice.level])}
+    allowed = (seen.excluded == 0) & seen.reached
     for name in COMPARATORS:
         lists = top_k(np.where(allowed, scores[name], -np.inf), policy.portfolio_size)
         portfolios[name] = (lists, np.full(len(lists), policy.level_cost_micros[_LEVEL_OF[name]]))
     channel = policy.channels[0]
     return {
-        name: _money(rows, catalogue, models.odds_ratio, (lists, cost + channel.cost_micros, channel.reach), bought)
+        name: _money(
+            seen.probability, catalogue, models.odds_ratio, (lists, cost + channel.cost_micros, channel.reach), bought
+        )
         for name, (lists, cost) in portfolios.items()
     }
 
 
 def _money(
-    rows: Rows,
+    probability: NDArray[np.float64],
     catalogue: Catalogue,
     odds_ratio: float,
     sent: tuple[NDArray[np.int64], NDArray[np.int64], float],
@@ -204,7 +230,7 @@ def _money(
     lists, cost, reach = sent
     filled = lists != NO_OFFER
     at = np.maximum(lists, 0)
-    base = np.take_along_axis(rows.base_probability, at, axis=1)
+    base = np.take_along_axis(probability, at, axis=1)
     happened = np.take_along_axis(bought, at, axis=1) & filled
     price, margin, depth = catalogue.price_micros[at], catalogue.margin_share[at], catalogue.depth[at]
     value = np.where(filled, incremental_micros(base, odds_ratio, price, margin, depth), 0)

@@ -41,16 +41,35 @@ def sender_of(program: Program) -> SenderFacts:
         formats={c.name: c.format for c in program.channels},
         portfolio_size=program.policy.portfolio_size,
         needs={c.name: name_traits([c.needs])[0] for c in program.channels if c.needs is not None},
+        includes=tuple((i.name, i.text) for i in program.includes),
     )
 
 
 def compose_turn(
-    decisions: pa.Table, catalogue: pa.Table, states: pa.Table, program: Program, templates: TemplateSet
+    decisions: pa.Table,
+    catalogue: pa.Table,
+    states: pa.Table,
+    program: Program,
+    templates: TemplateSet,
+    scores: pa.Table | None = None,
 ) -> pa.Table:
-    """Return the messages of a turn with the schema `MESSAGES`, in the order of the decisions."""
-    messages = compose_messages(decisions, catalogue, states, templates, sender_of(program))
+    """Return the messages of a turn with the schema `MESSAGES`, in the order of the decisions.
+
+    Parameters
+    ----------
+    scores : Table of `core.tables.SCORES`, optional
+        Says which includes of the programme hold for each customer; without it no text is included.
+    """
+    included = None if scores is None else _included(scores)
+    messages = compose_messages(decisions, catalogue, states, templates, sender_of(program), included)
     columns = [pa.array([_plain(m, field.name) for m in messages], type=field.type) for field in MESSAGES]
     return pa.Table.from_arrays(columns, schema=MESSAGES)
+
+
+def _included(scores: pa.Table) -> dict[int, list[int]]:
+    """Return the positions of the includes that hold, by customer key; who has none is left out."""
+    pairs = zip(scores["customer_key"].to_pylist(), scores["includes"].to_pylist(), strict=True)
+    return {key: held for key, held in pairs if held}
 
 
 def _plain(message: ComposedMessage, name: str) -> object:

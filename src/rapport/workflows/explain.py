@@ -14,10 +14,15 @@ import pyarrow.compute as pc
 
 from rapport.core.errors import StageMissing, UnknownCustomer, nearest
 from rapport.core.reasons import REASON_MEANINGS, CustomerReason, OfferReason
-from rapport.decide.decide import appraise_table, decide
+from rapport.decide.choose import choose
+from rapport.decide.decide import decide
+from rapport.decide.describe import Terms, describe
+from rapport.decide.rows import Rows
+from rapport.decide.share import as_plan
+from rapport.decide.weigh import weigh
 from rapport.economics.contribution import break_even_base_rate, with_offer_probability
 from rapport.workflows.plan import decision_rows, terms_from
-from rapport.workflows.score import OWN_CONDITION
+from rapport.workflows.score import COOLED_DOWN, OWN_CONDITION
 from rapport.workflows.state_ports import Store
 
 _KINDS = {
@@ -50,7 +55,8 @@ def explain(store: Store, turn: str, customer_id: str, alternatives: int = 10) -
     )
     record = decisions.slice(row, 1)
     written = store.read_json(store.turn_folder(turn) / "terms.json")
-    terms = terms_from(written, catalogue)
+    declared = store.read_json(store.turn_folder(turn) / "limits.json") or {}
+    terms = terms_from(written, catalogue, declared)
     held_out = np.array([record["arm"][0].as_py() == "holdout"])
     rows = decision_rows(states.slice(row, 1), scores.slice(row, 1), turn, held_out)
     again = decide(rows, *terms)
@@ -64,6 +70,8 @@ def explain(store: Store, turn: str, customer_id: str, alternatives: int = 10) -
         "reasons": {r: REASON_MEANINGS[CustomerReason(r)] for r in record["reasons"][0].as_py()},
         "portfolio": _portfolio(record.to_pylist()[0], catalogue),
         "alternatives": _alternatives(rows, record, catalogue, terms, alternatives),
+        "limits": _limits_met(rows, terms),
+        "includes": _includes(rows, declared),
         "excluded": _excluded(scores["excluded"][row].as_py(), written["rules"]),
         "same_when_decided_alone": again.equals(record),
     }
@@ -102,27 +110,56 @@ def _alternatives(
 ) -> list[dict[str, Any]]:
     """Return the most valuable offers that are not in the portfolio, each alone and seen."""
     prepared, models, policy, _ = terms
-    appraisal = appraise_table(rows, prepared, models, policy)
-    value, shut = appraisal.offer_micros[0], appraisal.rows.excluded[0] != 0
-    taken = np.isin(np.array(prepared.offer_ids), record["offer_ids"][0].as_py())
-    order = [i for i in np.lexsort((np.arange(len(value)), -value)) if not taken[i] and not shut[i]][:most]
-    base = appraisal.rows.base_probability[0]
+    typed = Rows.from_table(rows, len(prepared.offer_ids), len(policy.channels))
+    offers, base = typed.open_to.values, typed.base_probability
+    value = describe(typed, Terms.of(prepared, models, policy)).value_micros
+    taken = np.isin(np.array(prepared.offer_ids)[offers], record["offer_ids"][0].as_py())
+    order = [i for i in np.lexsort((offers, -value)) if not taken[i]][:most]
     response = with_offer_probability(base, models.odds_ratio)
     # Who is left alone is so for their own reason, not because other offers are better.
     silent = None if record["offer_ids"][0].as_py() else record["reasons"][0].as_py()[0]
     highest = break_even_base_rate(prepared.margin_share, prepared.depth)
     return [
         {
-            "offer_id": prepared.offer_ids[i],
-            "name": catalogue["name"][int(i)].as_py(),
+            "offer_id": prepared.offer_ids[offers[i]],
+            "name": catalogue["name"][int(offers[i])].as_py(),
             "base_probability": float(base[i]),
             "response_probability_if_seen": float(response[i]),
             "value_if_seen_micros": int(value[i]),
-            "pays_below_base_probability": float(highest[i]),
+            "pays_below_base_probability": float(highest[offers[i]]),
             "reason": silent or str(OfferReason.LESS_VALUE if value[i] > 0 else OfferReason.DOES_NOT_PAY),
         }
         for i in order
     ]
+
+
+def _limits_met(rows: pa.Table, terms: tuple[Any, ...]) -> list[dict[str, Any]]:
+    """Return the limits that what is said to the customer uses: how much, the price of a unit, what that comes to."""
+    catalogue, models, policy, prices = terms
+    typed = Rows.from_table(rows, len(catalogue.offer_ids), len(policy.channels))
+    laid_out = Terms.of(catalogue, models, policy)
+    described = describe(typed, laid_out)
+    choice = choose(described, laid_out, prices)
+    used = weigh(described.problem, *as_plan(described, choice, np.ones(1, dtype=np.bool_)))[1]
+    return [
+        {
+            "name": limit.name,
+            "counts": limit.counts,
+            "sense": "at_least" if limit.at_least else "at_most",
+            "uses": float(used[n]),
+            "price_micros": float(prices.limit_micros[n]),
+            "paid_micros": float(used[n] * prices.limit_micros[n]),
+        }
+        for n, limit in enumerate(policy.limits)
+        if used[n] > 0
+    ]
+
+
+def _includes(rows: pa.Table, declared: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what must be included in whatever is said to the customer."""
+    known = declared.get("includes", [])
+    mine = rows["includes"][0].as_py() if "includes" in rows.column_names else None
+    return [known[n] for n in mine or []]
 
 
 def _excluded(codes: list[int], rules: list[dict[str, str]]) -> list[dict[str, Any]]:
@@ -131,6 +168,9 @@ def _excluded(codes: list[int], rules: list[dict[str, str]]) -> list[dict[str, A
     if own := codes.count(OWN_CONDITION):
         why = "The offer's own condition does not hold."
         found.append({"rule": "eligible", "reason": str(OfferReason.NOT_ELIGIBLE), "offers": own, "why": why})
+    if cooling := codes.count(COOLED_DOWN):
+        why = "Bought, or its coupon redeemed, too short a time ago."
+        found.append({"rule": "cool_down_days", "reason": str(OfferReason.COOL_DOWN), "offers": cooling, "why": why})
     for number, rule in enumerate(rules, start=1):
         count = codes.count(number)
         if count:

@@ -23,9 +23,23 @@ from rapport.differentiate.offers_sql import item_prices_sql
 from rapport.program.model import Program
 from rapport.workflows.ports import Engine
 
-OFFER_COLUMNS = ("item", "name", "offer_id", "depth", "margin_share", "price", "valid_days", "eligible")
+OFFER_COLUMNS = (
+    "item",
+    "name",
+    "offer_id",
+    "depth",
+    "margin_share",
+    "price",
+    "valid_days",
+    "eligible",
+    "supplier",
+    "stock",
+)
 """What an offer query or file may give; `item` must be there. `price` is in units of the currency."""
 
+
+LARGEST_STOCK = 1e12
+"""In copies; exact as a float, and more than can be printed."""
 
 HIGHEST_PRICE = 1e9
 """In units of the currency; sums over many customers stay within whole micros of 64 bits."""
@@ -130,6 +144,7 @@ def _complete(row: Mapping[str, Any], program: Program, known: Mapping[str, Know
         "department": past.department,
         "buyers": past.buyers,
         "eligible": str(row["eligible"]) if row.get("eligible") else None,
+        "supplier": str(row["supplier"]) if row.get("supplier") else None,
         **_numbers(row, program, past, where),
     }
 
@@ -155,7 +170,18 @@ def _numbers(row: Mapping[str, Any], program: Program, past: Known, where: str) 
         "depth": depth,
         "price_micros": to_micros(price),
         "valid_days": int(valid_days),
+        "stock": _stock(row, name),
     }
+
+
+def _stock(row: Mapping[str, Any], where: str) -> int | None:
+    """Return how many copies of an offer there are, None where nothing is said."""
+    if row.get("stock") is None:
+        return None
+    stock = _number(row, "stock", 0, where)
+    whole = 0 <= stock <= LARGEST_STOCK and stock == int(stock)
+    _require(whole, where, "stock", stock, f"must be a whole number in [0, {LARGEST_STOCK:g}]; empty: no limit")
+    return int(stock)
 
 
 def check_offer_file(program: Program, base: Path) -> None:

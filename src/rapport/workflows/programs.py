@@ -18,6 +18,7 @@ from rapport.identify.load_sql import name_traits, plan_reading
 from rapport.program.model import Program
 from rapport.program.parse import parse_program
 from rapport.program.rules import cannot_be_asked, check_rule, no_condition
+from rapport.workflows.conditions import check_declared, conditions_of
 from rapport.workflows.offers import ASKED, check_offer_file, read_offer_file
 from rapport.workflows.ports import Engine, EngineFault
 
@@ -82,11 +83,12 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
 
 
 def check_rules(program: Program) -> None:
-    """Raise RuleRefused where a rule of the programme holds something that rules may not."""
+    """Refuse a rule, or a condition on limits and the like, that holds something that rules may not."""
     states = _states(program).names
     for rule in program.rules:
         check_rule(rule.offers, CATALOGUE.names, f"rules.{rule.name}.offers")
         check_rule(rule.customers, states, f"rules.{rule.name}.customers")
+    check_declared(program, states)
 
 
 def _states(program: Program) -> pa.Schema:
@@ -114,6 +116,12 @@ def _try_conditions(program: Program, base: Path, engine: Engine) -> None:
     for rule in program.rules:
         _try_condition(engine, rule.offers, "tried_offers", CATALOGUE, f"rules.{rule.name}.offers")
         _try_condition(engine, rule.customers, "tried_states", states, f"rules.{rule.name}.customers")
+    check_declared(program, states.names)
+    tiered = pa.schema([*(f for f in states if f.name != "tier"), pa.field("tier", pa.string())])
+    engine.register_arrow("tried_customers", _one_row(tiered))
+    for where, condition, about in conditions_of(program):
+        table, schema = ("tried_offers", CATALOGUE) if about == "offers" else ("tried_customers", tiered)
+        _try_condition(engine, condition, table, schema, where)
     for where, condition in _own_conditions(program, base):
         _try_condition(engine, condition, "tried_states", states, where)
 

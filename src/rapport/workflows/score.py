@@ -34,11 +34,16 @@ from rapport.differentiate.value import CustomerValues, ValueTerms, value_custom
 from rapport.differentiate.value import PurchaseHistory as ValueHistory
 from rapport.identify.load_sql import name_traits
 from rapport.program.model import Program
-from rapport.program.rules import cannot_be_asked, check_rule, no_condition
-from rapport.workflows.ports import Engine, EngineFault
+from rapport.program.rules import check_rule
+from rapport.workflows.conditions import holds
+from rapport.workflows.limits import Declared, Lists
+from rapport.workflows.ports import Engine
 
 OWN_CONDITION = -1
 """Marks an offer whose own `eligible` condition does not hold for the customer; rules count from 1."""
+
+COOLED_DOWN = -2
+"""Marks an offer whose item the customer bought, or whose coupon they redeemed, within the days of cooling down."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,7 @@ def over_validity(probability: NDArray[np.float64], catalogue: pa.Table, window_
 
 
 def exclusions(engine: Engine, states: pa.Table, catalogue: pa.Table, program: Program) -> NDArray[np.int8]:
-    """Return, for each customer and offer, 0 or why not: `OWN_CONDITION`, or the number of the first rule.
+    """Return, for each customer and offer, 0 or why not: `OWN_CONDITION`, the first rule's number, `COOLED_DOWN`.
 
     Raises
     ------
@@ -141,27 +146,55 @@ def exclusions(engine: Engine, states: pa.Table, catalogue: pa.Table, program: P
     for condition in sorted({c for c in conditions if c is not None}):
         where = f"eligible of offers {condition!r}"
         checked = check_rule(condition, states.column_names, where)
-        holds = _holds(engine, checked, "rule_states", "customer_key", where)
-        out[np.ix_(~holds, conditions == condition)] = OWN_CONDITION
+        hit = holds(engine, checked, "rule_states", "customer_key", where)
+        out[np.ix_(~hit, conditions == condition)] = OWN_CONDITION
     for number, rule in enumerate(program.rules, start=1):
         offers = check_rule(rule.offers, CATALOGUE.names, f"rules.{rule.name}.offers")
         customers = check_rule(rule.customers, states.column_names, f"rules.{rule.name}.customers")
-        hit_offers = _holds(engine, offers, "rule_offers", "offer_index", f"rules.{rule.name}.offers")
-        hit_customers = _holds(engine, customers, "rule_states", "customer_key", f"rules.{rule.name}.customers")
+        hit_offers = holds(engine, offers, "rule_offers", "offer_index", f"rules.{rule.name}.offers")
+        hit_customers = holds(engine, customers, "rule_states", "customer_key", f"rules.{rule.name}.customers")
         both = hit_customers[:, None] & hit_offers[None, :] & (out == 0)
         out[both] = number
+    if program.offers.cool_down_days:
+        _cool_down(engine, states, out, program.offers.cool_down_days)
     return out
 
 
-def _holds(engine: Engine, condition: str, table: str, order: str, where: str) -> NDArray[np.bool_]:
-    """Return for each row whether the condition of a setting holds; unknown does not."""
-    try:
-        found = engine.query(f"SELECT {condition} AS holds FROM {table} ORDER BY {order}")["holds"]
-    except EngineFault as error:
-        raise cannot_be_asked(condition, where, str(error)) from error
-    if not pa.types.is_boolean(found.type):
-        raise no_condition(condition, where, str(found.type))
-    return np.asarray(found.fill_null(False).to_numpy(), dtype=np.bool_)
+def _cool_down(engine: Engine, states: pa.Table, out: NDArray[np.int8], days: int) -> None:
+    """Mark, in `out`, the open offers that cool down; what another reason excludes keeps it."""
+    found = engine.query(cool_down_sql(), {"days": days})
+    rows = np.searchsorted(states["customer_key"].to_numpy(), found["customer_key"].to_numpy())
+    offers = found["offer_index"].to_numpy()
+    still_open = out[rows, offers] == 0
+    out[rows[still_open], offers[still_open]] = COOLED_DOWN
+
+
+def cool_down_sql() -> str:
+    """Return SQL for `customer_key, offer_index`: the offers that cool down for a customer.
+
+    An offer cools down where its item was bought, or a coupon for its item redeemed, in the `$days` days before the
+    day of the decision. Needs the views `purchases`, `redemptions`, `coupons`, `products`, and the states and offers
+    of the turn as `rule_states` and `rule_offers`.
+    """
+    return """
+        WITH coupon_items AS (
+            SELECT DISTINCT c.coupon_id, c.campaign_id, p.item
+            FROM coupons c JOIN products p ON p.product_id = c.product_id
+            WHERE p.item IN (SELECT item FROM rule_offers)
+        ),
+        taken AS (
+            SELECT customer_key, item, day FROM purchases
+            UNION ALL
+            SELECT r.customer_key, c.item, r.day
+            FROM redemptions r JOIN coupon_items c
+            ON c.coupon_id = r.coupon_id AND c.campaign_id = coalesce(r.campaign_id, c.campaign_id)
+        )
+        SELECT DISTINCT s.customer_key, o.offer_index
+        FROM taken t
+        JOIN rule_offers o ON o.item = t.item
+        JOIN rule_states s ON s.customer_key = t.customer_key AND t.day < s.as_of AND t.day >= s.as_of - $days
+        ORDER BY s.customer_key, o.offer_index
+    """
 
 
 def reachable(states: pa.Table, program: Program) -> NDArray[np.bool_]:
@@ -176,7 +209,10 @@ def reachable(states: pa.Table, program: Program) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Scored:
-    """Everything the score table is put together from; arrays in the order of the states."""
+    """Everything the score table is put together from; arrays in the order of the states.
+
+    `declared` is what the programme declares of all customers together, `must` the open offers that it demands.
+    """
 
     values: CustomerValues
     tiers: NDArray[np.str_]
@@ -185,6 +221,8 @@ class Scored:
     base_probability: NDArray[np.float64]
     bought_before: NDArray[np.bool_]
     excluded: NDArray[np.int8]
+    declared: Declared
+    must: Lists
 
 
 def score_table(states: pa.Table, scored: Scored) -> pa.Table:
@@ -206,13 +244,27 @@ def score_table(states: pa.Table, scored: Scored) -> pa.Table:
         "base_probability": _lists(scored.base_probability.astype(np.float32), "base_probability"),
         "bought_before": _lists(scored.bought_before, "bought_before"),
         "excluded": _lists(scored.excluded, "excluded"),
+        "scopes": _positions(scored.declared.in_scope, "scopes"),
+        "must_offers": _positions(scored.must, "must_offers"),
+        "includes": _positions(Lists.where(scored.declared.includes), "includes"),
+        "forced": pa.array(scored.declared.forced & _has_to_say(scored)),
     }
     return pa.Table.from_arrays([columns[f.name] for f in SCORES], schema=SCORES)
+
+
+def _has_to_say(scored: Scored) -> NDArray[np.bool_]:
+    """Return who would hear something if spoken to for the sake of an include: a text, or an offer that is open."""
+    return scored.declared.includes.any(axis=1) & (scored.declared.with_text | (np.diff(scored.must.start) > 0))
 
 
 def _lists(matrix: NDArray[np.generic], name: str) -> pa.Array:
     offsets = pa.array((np.arange(len(matrix) + 1) * matrix.shape[1]).astype(np.int32))
     return pa.ListArray.from_arrays(offsets, pa.array(matrix.reshape(-1)), type=SCORES.field(name).type)
+
+
+def _positions(lists: Lists, name: str) -> pa.Array:
+    values = pa.array(lists.values, pa.int32())
+    return pa.ListArray.from_arrays(pa.array(lists.start.astype(np.int32)), values, type=SCORES.field(name).type)
 
 
 def relevance_for(

@@ -7,6 +7,7 @@ when is not decided here.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -23,6 +24,8 @@ from rapport.differentiate.relevance_record import relevance_to_json
 from rapport.differentiate.tiers import summarise_tiers
 from rapport.program.model import Program
 from rapport.workflows.compose import compose_turn
+from rapport.workflows.conditions import with_tier
+from rapport.workflows.limits import declared_limits, declares_nothing, limit_counts, limits_record, open_musts
 from rapport.workflows.offers import make_catalogue
 from rapport.workflows.outcomes import bought_within_validity, outcomes_between
 from rapport.workflows.plan import decision_rows, hold_out, plan_counts, plan_turn, terms_record
@@ -67,6 +70,7 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
         make_purchases(engine, program, turn.as_of)
         catalogue = make_catalogue(engine, program, turn.base, turn.as_of)
         excluded = exclusions(engine, states, catalogue, program)
+        declared = declared_limits(engine, program, catalogue, with_tier(states, tiers))
         _keep_baseline(tools, measure_baseline(engine, program, states, tiers, turn.name))
         relevance, probability, history = relevance_for(engine, states, catalogue, program, turn.as_of)
     scored = Scored(
@@ -77,12 +81,15 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
         base_probability=probability,
         bought_before=bought_pairs(history),
         excluded=excluded,
+        declared=declared,
+        must=open_musts(declared, excluded, program, states["customer_id"]),
     )
     learned = relevance_to_json(relevance)
     version = f"relevance-{hashlib.blake2b(learned.encode(), digest_size=6).hexdigest()}"
     store.write_text(store.state / "models" / f"{version}.json", learned)
     store.write_json(store.state / "models" / f"{models.lifetime.version}.json", models.lifetime.to_record())
     store.write_json(store.state / "models" / f"{models.spend.version}.json", models.spend.to_record())
+    store.write_json(store.turn_folder(turn.name) / "limits.json", limits_record(declared, program))
     store.write_table(turn.name, "catalogue", catalogue)
     store.write_table(turn.name, "scores", score_table(states, scored))
     return {
@@ -94,6 +101,7 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
             t.tier: {"customers": t.customers, "contribution_micros": t.contribution_micros}
             for t in summarise_tiers(values.expected_contribution_micros, tiers)
         },
+        **({} if declares_nothing(program) else limit_counts(declared)),
     }
 
 
@@ -129,7 +137,9 @@ def _plan(turn: Turn, tools: Tools) -> dict[str, Any]:
     households = states["household_key"].to_numpy()[holdout]
     tools.memory.hold_out(np.unique(households).tolist(), turn.name)
     rows = decision_rows(states, scores, turn.name, holdout)
-    plan = plan_turn(rows, catalogue, turn.program, turn.name, _model_version(turn, tools))
+    declared = store.read_json(store.turn_folder(turn.name) / "limits.json")
+    version = _model_version(turn, tools)
+    plan = plan_turn(rows, catalogue, turn.program, turn.name, version, declared=declared, clock=time.perf_counter)
     store.write_json(store.turn_folder(turn.name) / "terms.json", terms_record(plan, turn.program, beyond, replay))
     store.write_table(turn.name, "decisions", plan.decisions)
     return plan_counts(plan, turn.as_of)
@@ -143,8 +153,10 @@ def _model_version(turn: Turn, tools: Tools) -> str:
 
 def _compose(turn: Turn, tools: Tools) -> dict[str, Any]:
     store = tools.store
-    decisions, catalogue, states = (store.read_table(turn.name, n) for n in ("decisions", "catalogue", "states"))
-    messages = compose_turn(decisions, catalogue, states, turn.program, tools.templates(turn.base / "templates"))
+    names = ("decisions", "catalogue", "states", "scores")
+    decisions, catalogue, states, scores = (store.read_table(turn.name, n) for n in names)
+    templates = tools.templates(turn.base / "templates")
+    messages = compose_turn(decisions, catalogue, states, turn.program, templates, scores)
     store.write_table(turn.name, "messages", messages)
     return {"messages": len(messages)}
 
@@ -202,7 +214,7 @@ def redraw_report(program: Program, tools: Tools) -> Path | None:
 WRITES: dict[str, tuple[str, ...]] = {
     "load": ("customers.parquet",),
     "state": ("states.parquet",),
-    "score": ("catalogue.parquet", "scores.parquet"),
+    "score": ("catalogue.parquet", "scores.parquet", "limits.json"),
     "plan": ("decisions.parquet", "terms.json"),
     "compose": ("messages.parquet",),
     "send": ("touches.parquet", "outbox"),

@@ -14,7 +14,7 @@ from compose_cases import OWN, SENDER, catalogue, decision, decisions, templates
 from programs import program_with
 from rapport.core.errors import OfferInvalid, ProgramInvalid
 from rapport.customize.compose import ComposedMessage, TemplateSet, compose_messages, touch_id
-from rapport.workflows.compose import sender_of
+from rapport.workflows.compose import compose_turn, sender_of
 from worlds import channel
 
 OFFERS = catalogue("COFFEE", "YOGURT", "FROZEN PIZZA")
@@ -273,3 +273,85 @@ def test_values_and_filters_give_their_text(text: str, filled: str) -> None:
 def test_a_number_with_too_many_digits_is_refused() -> None:
     with pytest.raises(ProgramInvalid, match="a number that is too long"):
         one(with_templates=templates(text="{{ " + "9" * 5000 + " }}"))
+
+
+ASKED = replace(
+    SENDER,
+    includes=(
+        ("age", "How old are you, {{ traits.first_name }}? <b>Tell</b> & win."),
+        ("milk", None),
+        ("hours", "We open at 7."),
+    ),
+)
+
+
+def told(
+    included: dict[int, list[int]], *rows: dict[str, object], with_templates: TemplateSet = OWN
+) -> list[ComposedMessage]:
+    traits = pa.table({"customer_key": [1], "first_name": ["Ada"]})
+    return compose_messages(decisions(*rows), OFFERS, traits, with_templates, ASKED, included)
+
+
+def test_an_included_text_stands_after_the_main_offer_for_those_it_holds_for_and_takes_no_slot() -> None:
+    asked, both, other = told({1: [0], 2: [1, 2]}, decision(1), decision(2), decision(3))
+    text = asked.text
+    assert text.index("Yogurt") < text.index("How old are you, Ada? <b>Tell</b> & win.") < text.index("Coffee")
+    assert all(name in text for name in ("Yogurt", "Coffee", "Frozen pizza"))
+    assert "We open at 7." in both.text
+    assert "How old" not in both.text
+    assert "How old" not in other.text
+    assert "We open" not in other.text
+    assert (other.text, other.html) == (one(decision(3)).text, one(decision(3)).html)
+
+
+def test_an_included_text_is_escaped_in_html_and_greets_the_unknown_as_customer() -> None:
+    asked, unknown = told({1: [0], 2: [0]}, decision(1), decision(2))
+    assert "How old are you, Ada? &lt;b&gt;Tell&lt;/b&gt; &amp; win." in asked.html
+    assert "<b>Tell" not in asked.html
+    assert "How old are you, customer?" in unknown.text
+
+
+def test_a_print_row_has_a_column_for_each_text_of_the_programme_whoever_it_is_for() -> None:
+    asked, other = told({1: [0, 2]}, decision(1, channel="paper"), decision(3, channel="paper"))
+    assert list(asked.row)[:7] == [
+        "touch_id", "customer_id", "tier", "greeting", "include_age", "include_hours", "valid_until",
+    ]  # fmt: skip
+    assert asked.row["include_age"] == "How old are you, Ada? <b>Tell</b> & win."
+    assert asked.row["include_hours"] == "We open at 7."
+    assert (other.row["include_age"], other.row["include_hours"]) == ("", "")
+    assert asked.row.keys() == other.row.keys()
+
+
+def test_a_text_alone_makes_a_message_without_offers() -> None:
+    bare = decision(1, offer_ids=[], offer_kinds=[], offer_contributions_micros=[])
+    (message,) = told({1: [0]}, bare)
+    assert message.subject == "A message from Corner Shop"
+    assert "How old are you, Ada?" in message.text
+    assert "% off" not in message.text + message.html
+    assert "Valid until" not in message.text + message.html
+    assert message.row["valid_until"] == ""
+    with pytest.raises(OfferInvalid, match="has 0 offers"):
+        told({1: [1]}, bare)
+
+
+def test_a_template_that_would_lose_an_included_text_is_refused() -> None:
+    mine = templates(text="{{ greeting }} {# includes #}")
+    with pytest.raises(ProgramInvalid, match=r"^templates/message.txt.j2: shows no `includes`.*\(age\)"):
+        told({}, decision(1), with_templates=mine)
+
+
+def test_an_included_text_that_reaches_for_what_is_closed_is_refused_with_its_name() -> None:
+    sender = replace(SENDER, includes=(("age", "{{ sender.__class__ }}"),))
+    with pytest.raises(ProgramInvalid, match=r"^program.toml, includes.age.text:1: reaches for '__class__'"):
+        compose_messages(decisions(decision()), OFFERS, None, OWN, sender, {1: [0]})
+
+
+def test_the_includes_of_a_turn_are_those_of_its_scores() -> None:
+    program = program_with(includes=[{"name": "age", "text": "How old are you?"}, {"name": "hours", "text": "At 7."}])
+    assert sender_of(program).includes == (("age", "How old are you?"), ("hours", "At 7."))
+    scores = pa.table({"customer_key": [1, 2], "includes": pa.array([[1], []], pa.list_(pa.int32()))})
+    rows = decisions(decision(1, channel="email"), decision(2, channel="email"))
+    first, second = compose_turn(rows, OFFERS, pa.table({"customer_key": [1, 2]}), program, OWN, scores)["text"]
+    assert "At 7." in first.as_py()
+    assert "How old" not in first.as_py()
+    assert "At 7." not in second.as_py()

@@ -21,6 +21,7 @@ from rapport.reports.facts import (
     Figure,
     GoalFacts,
     GoalTier,
+    LimitFacts,
     LitmusFacts,
     LoadCount,
     OfferFacts,
@@ -32,6 +33,7 @@ from rapport.reports.facts import (
     RelevanceKind,
     ReliabilityBin,
     ReportFacts,
+    SharedFacts,
     TierFacts,
     ValueModelFacts,
     counted,
@@ -120,6 +122,45 @@ POLICIES = (
     ("Personal frequency", False, 0.48),
     ("Popularity", False, -0.83),
     ("Random eligible", False, -1.9),
+)
+
+
+def limit(name: str, counts: str, bound: float, used: float, price: float, **more: Any) -> LimitFacts:
+    """Return a limit; money in units of the currency, the price in units for one more."""
+    in_money = counts in ("contact_cost", "giveaway")
+    parts: dict[str, Any] = {"at_least": False, "binding": price > 0, **more}
+    return LimitFacts(
+        name=name,
+        counts=counts,
+        bound=bound * M if in_money else bound,
+        used=used * M if in_money else used,
+        unit="money" if in_money else counts,
+        price=money(price, basis="assumed", note="per USD" if in_money else "per piece"),
+        **parts,
+    )
+
+
+LIMITS = (
+    limit("mail capacity", "contacts", 2_500, 841, 0.0),
+    limit("paper capacity", "contacts", 710, 710, 0.31),
+    limit("supplier-funds:COFFEE", "giveaway", 40.0, 39.9, 0.45),
+    limit("supplier-funds:TEA", "giveaway", 25.0, 11.5, 0.0),
+    limit("promised-fruit", "offers", 900, 900, 0.002, at_least=True),
+)
+SHARED = SharedFacts(
+    limits=LIMITS,
+    declared=(("promised-fruit", "The growers were promised 900 places."), ("Lever tea", "+10 % when choosing.")),
+    plan_value=money(2_112.4, basis="assumed"),
+    bound=money(2_113.0, basis="assumed"),
+    gap=share(0.00028),
+    greedy=money(1_998.7, basis="assumed"),
+    exploration_share=share(0.05),
+    exploration_cost=money(60.0, basis="assumed"),
+    harm=money(31.2, basis="assumed"),
+    delivered=1_551,
+    explored=119,
+    repaired=23,
+    steered=True,
 )
 
 
@@ -281,6 +322,7 @@ def sample_facts(**changes: Any) -> ReportFacts:
             "Eight past Mondays.",
         ),
         "readout": _readout(),
+        "shared": SHARED,
     }  # fmt: skip
     return ReportFacts(**{**parts, **changes})
 
@@ -296,6 +338,7 @@ def empty_facts() -> ReportFacts:
         relevance=None,
         backtest=None,
         readout=None,
+        shared=None,
         value_total=Figure(None, unit="money", note="not valued yet"),
         quarantine=(),
         reasons=(),

@@ -4,13 +4,14 @@ import hashlib
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from sample_facts import TIERS, empty_facts, money, sample_facts
+from sample_facts import LIMITS, SHARED, TIERS, empty_facts, limit, money, sample_facts
 
 from rapport.reports.facts import ChallengeFacts, TierFacts
 from rapport.reports.render import render_report
@@ -109,6 +110,7 @@ def test_the_charts_are_loaded_only_when_a_page_is_rendered() -> None:
         ("goals", 2),  # one a goal
         ("tiers", 2),  # shares, curve
         ("litmus", 1),
+        ("shared", 2),  # binding, with room
         ("portfolio", 1),
         ("relevance", 2),  # repeat, explore
         ("backtest", 3),  # one a tier
@@ -150,7 +152,7 @@ def test_a_replay_says_that_nothing_was_sent_and_a_real_turn_does_not(page: str)
 
 def test_missing_parts_say_how_to_get_them(bare: str) -> None:
     assert "<code>rapport backtest PROGRAM</code>" in section(bare, "backtest")
-    for anchor in ("data", "tiers", "litmus", "portfolio", "relevance", "backtest", "readout"):
+    for anchor in ("data", "tiers", "litmus", "shared", "portfolio", "relevance", "backtest", "readout"):
         assert 'class="missing"' in section(bare, anchor)
     assert outline(bare).open == []
 
@@ -184,3 +186,62 @@ def test_names_are_escaped_in_text_and_charts() -> None:
 def test_a_long_table_is_folded_and_a_short_one_is_not(page: str) -> None:
     assert "<details><summary>All measures, by tier" in page
     assert "<details><summary>Worth of each tier" not in page
+
+
+def words(text: str) -> str:
+    """Return the text of a piece of the page, with ordinary spaces."""
+    plain = re.sub(r"<svg.*?</svg>", " ", text, flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", plain).replace("\N{NARROW NO-BREAK SPACE}", " ").split())
+
+
+def test_the_limits_stand_with_bound_use_price_and_room_and_those_that_bind_come_first(page: str) -> None:
+    rows = [words(r) for r in re.findall(r"<tr><th scope=\"row\">.*?</tr>", section(page, "shared"))]
+    # At stake: 710 x .31 = 220.10; 40 x .45 = 18.00; 900 x .002 = 1.80; then the others, the fullest first.
+    names = ["paper capacity", "supplier-funds:COFFEE", "promised-fruit", "supplier-funds:TEA", "mail capacity"]
+    assert [r.split(" ")[0] for r in rows[:5]] == [n.split(" ")[0] for n in names]
+    assert "at most 710" in rows[0]
+    assert "710 (100 %)" in rows[0]
+    assert "USD 0.31 assumed per piece" in rows[0]
+    assert "at most USD 40" in rows[1]
+    assert "USD 0.45 assumed per USD" in rows[1]
+    assert "at least 900" in rows[2]
+    assert rows[3].endswith("room for USD 13.50")
+    assert rows[4].endswith("room for 1,659")
+
+
+def test_the_plan_stands_beside_the_most_that_any_plan_can_be_worth(page: str) -> None:
+    said = words(section(page, "shared"))
+    assert "The plan is worth USD 2,112; no plan within the limits can be worth more than USD 2,113" in said
+    assert "the same limits give USD 1,999. Levers count in all three." in said
+    assert "3 of 5 limits bind." in said
+    assert "Gap between them 0.03 %" in said
+    assert "119 of 1,551 delivered" in said
+    assert "23 of 1,551 delivered" in said
+    assert "Levers" not in words(
+        section(render_report(sample_facts(shared=replace(SHARED, steered=False))), "shared")
+    )
+
+
+def test_of_a_thousand_limits_those_that_bind_stand_and_the_others_are_counted() -> None:
+    many = tuple(
+        limit(f"stock:{i}", "offers", 10, 10 if i < 150 else 4, 0.1 if i < 150 else 0.0) for i in range(1000)
+    )
+    told = section(render_report(sample_facts(shared=replace(SHARED, limits=many))), "shared")
+    # 150 bind, 100 of them stand in the table; 850 have room.
+    assert len(re.findall(r"<th scope=\"row\">stock:", told)) == 100
+    assert "850 more have room and 50 more bind. turn.json has them all." in words(told)
+    few = section(render_report(sample_facts(shared=replace(SHARED, limits=many[:160]))), "shared")
+    assert "10 more have room and 50 more bind." in words(few)
+
+
+def test_a_limit_of_nothing_and_a_minimum_far_exceeded_are_drawn() -> None:
+    odd = (*LIMITS, limit("none", "contacts", 0, 0, 0.2), limit("least", "offers", 10, 4_000, 0.0, at_least=True))
+    told = section(render_report(sample_facts(shared=replace(SHARED, limits=odd))), "shared")
+    assert "3,990 above" in words(told)
+    assert told.count("<svg ") == 2
+
+
+def test_the_page_without_anything_declared_still_shows_what_channels_carry() -> None:
+    told = section(render_report(sample_facts(shared=replace(SHARED, limits=LIMITS[:1], declared=()))), "shared")
+    assert "0 of 1 limits bind." in told
+    assert told.count("<svg ") == 1

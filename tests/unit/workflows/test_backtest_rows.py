@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 
 from rapport.core.errors import SourceEmpty
-from rapport.decide.appraise import Rows
 from rapport.decide.terms import Catalogue
 from rapport.workflows.backtest import choose_weeks
 from rapport.workflows.backtest_results import results_of
 from rapport.workflows.backtest_weeks import _money, _refuse_open_window
+from worlds import catalogue_table
 
 
 class Span:
@@ -53,22 +53,11 @@ def test_a_monday_whose_longest_offer_outlasts_the_data_is_refused() -> None:
 
 
 def test_the_money_of_a_portfolio_by_hand() -> None:
-    rows = Rows(
-        customer_key=np.array([1, 2], dtype=np.int64),
-        tier=["A", "A"],
-        holdout=np.zeros(2, dtype=np.bool_),
-        contacts_in_period=np.zeros(2, dtype=np.int64),
-        base_probability=np.array([[0.1, 0.5], [0.1, 0.5]]),
-        bought_before=np.zeros((2, 2), dtype=np.bool_),
-        excluded=np.zeros((2, 2), dtype=np.int8),
-        reachable=np.ones((2, 1), dtype=np.bool_),
-    )
-    catalogue = Catalogue(
-        ("a", "b"), np.array([10_000_000, 10_000_000]), np.array([0.3, 0.3]), np.array([0.2, 0.2]), np.array([0, 1])
-    )
+    probability = np.array([[0.1, 0.5], [0.1, 0.5]])
+    catalogue = Catalogue.from_table(catalogue_table([10_000_000, 10_000_000]))
     lists = np.array([[0, 1], [-1, -1]])
     bought = np.array([[True, False], [True, True]])
-    found = _money(rows, catalogue, 4.0, (lists, np.array([100_000, 100_000]), 0.5), bought)
+    found = _money(probability, catalogue, 4.0, (lists, np.array([100_000, 100_000]), 0.5), bought)
     # Offer a: p1 = .4 / 1.3 = .307692; 10 (.207692 x .1 - .1 x .2) = .0076923, half of it is seen.
     # Offer b: p1 = 2 / 2.5 = .8; 10 (.3 x .1 - .5 x .2) = -.7, half of it is seen. Contact .1.
     assert found["expected_contribution"].tolist() == [3_846 - 350_000 - 100_000, 0]

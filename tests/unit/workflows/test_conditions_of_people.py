@@ -102,7 +102,8 @@ def test_check_tries_the_conditions_of_an_offer_file_and_names_the_line(
 def offer(index: int, **more: Any) -> dict[str, Any]:
     row = dict.fromkeys(CATALOGUE.names, 1)
     words = {"offer_id": f"o{index}", "item": "Rolls", "name": "Rolls", "category": "Bread", "department": "Bakery"}
-    return {**row, **words, "offer_index": index, "valid_from": None, "eligible": None, "basis": "assumed", **more}
+    nothing = {"valid_from": None, "eligible": None, "supplier": None, "stock": None}
+    return {**row, **words, **nothing, "offer_index": index, "basis": "assumed", **more}
 
 
 def excluded(engine: DuckDBEngine, program: Program, offers: list[dict[str, Any]]) -> list[list[int]]:

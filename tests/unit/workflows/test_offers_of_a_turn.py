@@ -66,6 +66,8 @@ def test_what_an_offer_does_not_say_comes_from_the_item_and_the_programme(engine
         "valid_from": AS_OF,
         "valid_days": 28,
         "eligible": None,
+        "supplier": None,
+        "stock": None,
         "basis": "assumed",
     }
     assert (soap["offer_index"], soap["margin_share"], soap["price_micros"], soap["buyers"]) == (1, 0.3, 3_000_000, 1)
@@ -77,6 +79,15 @@ def test_offers_stand_in_the_order_of_their_ids_and_keep_what_they_say(engine: D
     assert (first["offer_id"], first["name"], first["depth"]) == ("a", "apple", 0.2)
     told = {"name": "Soap!", "depth": 0.5, "margin_share": 0.6, "price_micros": 9_990_000, "valid_days": 7}
     assert {k: second[k] for k in told} == told
+
+
+def test_an_offer_may_say_its_supplier_and_how_many_copies_there_are(engine: DuckDBEngine, tmp_path: Path) -> None:
+    text = "item,supplier,stock\nsoap,Acme & Söhne,0\napple,,\n"
+    apple, soap = from_file(engine, tmp_path, text).to_pylist()
+    assert (apple["supplier"], apple["stock"]) == (None, None)
+    assert (soap["supplier"], soap["stock"]) == ("Acme & Söhne", 0)
+    query = "SELECT 'apple' AS item, 17 AS supplier, 250::HUGEINT AS stock"
+    assert [(o["supplier"], o["stock"]) for o in from_query(engine, query)] == [("17", 250)]
 
 
 def test_an_item_has_one_offer_and_an_id_stands_once(engine: DuckDBEngine, tmp_path: Path) -> None:
@@ -108,6 +119,12 @@ def test_an_item_has_one_offer_and_an_id_stands_once(engine: DuckDBEngine, tmp_p
         ("valid_days", "0", r"valid_days is 0; must .*\[1, 365\]"),
         ("valid_days", "366", "valid_days is 366"),
         ("valid_days", "1.5", "valid_days is 1.5"),
+        ("stock", "-1", r"stock is -1; must be a whole number in \[0, 1e\+12\]; empty: no limit"),
+        ("stock", "1.5", "stock is 1.5; must be a whole number"),
+        ("stock", "inf", "stock is inf"),
+        ("stock", "nan", "stock is nan"),
+        ("stock", "1e13", "stock is 1e\\+13"),
+        ("stock", "many", "stock is 'many'; must be a number"),
         ("item", "aple", r"item is 'aple'; .*Did you mean apple\?"),
         ("item", "", "item is None; must be an item somebody bought"),
     ],

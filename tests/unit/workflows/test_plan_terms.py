@@ -19,7 +19,7 @@ NOBODY = np.array([], dtype=np.int64)
 
 
 @pytest.mark.parametrize(
-    ("changes", "capacity"),
+    ("changes", "contacts"),
     [
         ({"cost_per_contact": 0.03, "budget": 1.0}, 33),
         ({"cost_per_contact": 0.1, "budget": 0.3}, 3),
@@ -28,9 +28,15 @@ NOBODY = np.array([], dtype=np.int64)
         ({"cost_per_contact": 0.01, "budget": 100.0}, 50),
     ],
 )
-def test_a_budget_limits_contacts_as_capacity_does(changes: dict[str, Any], capacity: int) -> None:
-    policy = policy_of(shop(channel(capacity=50, **changes)), "w1")
-    assert policy.channels[0].capacity == capacity
+def test_a_budget_limits_contacts_as_capacity_does(changes: dict[str, Any], contacts: int) -> None:
+    # Base .1, odds ratio 4, price 200.00: worth 200 x .00076923 = .153846, more than any contact here costs.
+    scores, catalogue = score_rows(np.full((60, 1), 0.1)), catalogue_table([200_000_000])
+    program = shop(channel(capacity=50, **changes))
+    found = plan_turn(rows_of(scores), catalogue, program, TURN, "model-1")
+    assert sum(found.decisions["deliver"].to_pylist()) == contacts
+    names = [x.name for x in policy_of(program, "w1").limits]
+    assert names == ["email capacity", "email budget"]
+    assert found.shared.used.tolist() == [contacts, contacts * round(changes["cost_per_contact"] * 1e6)]
 
 
 def test_another_turn_draws_anew_and_another_setting_has_another_version() -> None:

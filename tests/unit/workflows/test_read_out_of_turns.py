@@ -79,8 +79,9 @@ def decisions() -> pa.Table:
         )
     rows.sort(key=lambda r: r["customer_key"])
     for row in rows:
-        for name in ("deliver", "explored"):
-            row[name] = bool(row[name])
+        for f in DECISIONS:
+            if pa.types.is_boolean(f.type):
+                row[f.name] = bool(row[f.name])
     return pa.Table.from_pylist(rows, schema=DECISIONS)
 
 

@@ -1,0 +1,149 @@
+"""A plan of whole choices within every limit, made from prices.
+
+Why it exists: at the right prices nearly everybody's best choice is already right; the few who are torn between two
+choices must be told apart so that maxima hold, minima are met and little room that costs something stays unused.
+What is lost is measured against the bound that the prices give, so nothing here needs to be believed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rapport.decide.fit import (
+    Ledger,
+    Plan,
+    boundless,
+    choice_charge,
+    choice_value,
+    differs,
+    open_ledger,
+    recount,
+    unserved,
+    violations,
+)
+from rapport.decide.greedy import (
+    Question,
+    cheapest_first,
+    fill_in_order,
+    greedy_plan,
+    instead,
+    missing,
+    raise_minima,
+    settle,
+)
+from rapport.decide.improve import good_enough, improve
+from rapport.decide.kernel import kernel
+from rapport.decide.problem import Problem
+from rapport.decide.respond import Response, respond, room_for
+
+__all__ = ["Plan", "greedy_plan", "plan_within", "unserved", "violations"]
+
+DISCOUNTS = (0.001, 0.01, 0.05, 0.2, 0.5, 1.0)
+"""By how much the prices of limits with room left fall, step by step, to fill that room."""
+
+
+HASTY = (0.05,)
+"""The same where there is much to look at."""
+
+MOST_WORK = 6e7
+"""Candidates times routes times rounds that are looked at with care; beyond it a plan is made in haste."""
+
+
+def work_of(problem: Problem) -> int:
+    """Return what a round of improvement costs: candidates times routes."""
+    return max(len(problem.candidates.offer) * len(problem.portfolio.reach), 1)
+
+
+def _shed(problem: Problem, prices: NDArray[np.float64], plan: Plan, ledger: Ledger) -> None:
+    """Take from the customers who lose least by it what is used above the maxima."""
+    over = ledger.usage > ledger.most
+    if not over.any():
+        return
+    # A free limit can be over too, so every unit of excess weighs a little.
+    small = 1e-6 * max(1.0, float(np.abs(plan.value))) * ledger.scale / max(1, len(plan.route))
+    weight = np.where(over, np.maximum(prices, small), 0.0)
+    ask = Question(prices, prices, weight, np.zeros(len(prices)))
+    order = cheapest_first(instead(problem, ask, plan, boundless(problem, over)))
+    fill_in_order(problem, prices, order, plan, ledger, room_for(problem))
+
+
+@kernel
+def _add_present(p: Problem, prices: NDArray[np.float64], plan: Plan, regret: NDArray[np.float64]) -> None:
+    for i in range(len(plan.route)):
+        regret[i] -= choice_value(p, i, plan.route[i], plan.chosen[i])
+        regret[i] += choice_charge(p, prices, i, plan.route[i], plan.chosen[i])
+
+
+def _top_up(problem: Problem, prices: NDArray[np.float64], plan: Plan, ledger: Ledger, most: float) -> None:
+    """Fill room that is left, those first who gain most by it."""
+    work = room_for(problem)
+    for discount in DISCOUNTS if work_of(problem) <= MOST_WORK else HASTY:
+        if good_enough(recount(problem, plan, ledger), most) and unserved(problem, plan) == 0:
+            return
+        room = ledger.usage < ledger.most
+        cheaper = np.where(room & (prices > 0.0), (1.0 - discount) * prices, prices)
+        regret = respond(problem, cheaper).net
+        _add_present(problem, cheaper, plan, regret)
+        who = np.flatnonzero((regret > 0.0) | (problem.customers.forced & (plan.route < 0)))
+        order = who[np.argsort(-regret[who], kind="stable")]
+        settle(problem, cheaper, order, plan, ledger, work)
+
+
+def _from_prices(problem: Problem, prices: NDArray[np.float64], wanted: Response, most: float) -> Plan:
+    ledger = open_ledger(problem)
+    plan = Plan(
+        wanted.route.copy(), wanted.chosen.copy(), 0.0, wanted.usage, np.zeros(len(wanted.route), dtype=np.bool_)
+    )
+    plan = recount(problem, plan, ledger)
+    _shed(problem, prices, plan, ledger)
+    if missing(ledger).any():
+        plan = recount(problem, plan, ledger)
+        raise_minima(problem, prices, plan, ledger)
+    _top_up(problem, prices, plan, ledger, most)
+    return recount(problem, plan, ledger)
+
+
+def _rank(problem: Problem, plan: Plan) -> tuple[float, float, float]:
+    """Return what makes one plan worse than another, the weightiest first."""
+    ledger = open_ledger(problem)
+    recount(problem, plan, ledger)
+    lack = float((np.maximum(0.0, ledger.least - ledger.usage) * ledger.scale).sum())
+    return float(unserved(problem, plan)), lack, -plan.value
+
+
+def plan_within(
+    problem: Problem, prices: NDArray[np.float64], *, salt: str, effort: int, greedy: bool = True
+) -> Plan:
+    """Return a plan of whole choices within the limits.
+
+    Parameters
+    ----------
+    problem : Problem
+    prices : (L,) float64
+        Micros per unit; at least 0 for maxima, at most 0 for minima. Good prices make a good plan.
+    salt : str
+        Fixes every draw; the same salt gives the same plan on every run and number of threads.
+    effort : int
+        Rounds of improvement; each tries about as many exchanges as customers are torn. It stops early when the
+        plan is worth what the prices prove to be the most. 0: none.
+    greedy : bool
+        Whether `greedy_plan` is made too, and is the floor.
+
+    Returns
+    -------
+    Plan
+        Maxima hold always. Customers who must not be left silent, then minima, come before value; where they are not
+        all met, `unserved` and `violations` tell by how much.
+    """
+    fair = np.where(np.isfinite(problem.limits.bound), prices, 0.0)
+    wanted = respond(problem, fair)
+    most = float(fair @ np.where(np.isfinite(problem.limits.bound), problem.limits.bound, 0.0) + wanted.net.sum())
+    plan = _from_prices(problem, fair, wanted, most)
+    if greedy:
+        plain = greedy_plan(problem)
+        if _rank(problem, plain) < _rank(problem, plan):
+            plan = plain
+    if effort > 0:
+        plan = improve(problem, fair, plan, most, salt=salt, rounds=effort)
+    return plan._replace(repaired=differs(plan, wanted))
