@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rapport.core.errors import LimitsConflict
 from rapport.core.keys import uniform
+from rapport.core.money import MICROS
 from rapport.decide.allocate import Allocation, allocate
 from rapport.decide.choose import NO_PLACE, Choice, choose
 from rapport.decide.conflicts import Conflict
@@ -26,7 +27,7 @@ from rapport.decide.lean import lean
 from rapport.decide.problem import SILENT, Problem
 from rapport.decide.repair import MOST_WORK, Plan, plan_within, unserved, violations, work_of
 from rapport.decide.sharing import LEVELS_A_CHANNEL
-from rapport.decide.terms import Policy, Prices, Repairs
+from rapport.decide.terms import Policy, Prices, Repairs, SharedLimit
 from rapport.decide.weigh import charges, weigh
 
 Clock = Callable[[], float]
@@ -257,14 +258,18 @@ def _repairs(
 
 
 def conflict_text(conflicts: tuple[Conflict, ...], policy: Policy) -> str:
-    """Return what cannot be met together, and by how much, one line a conflict."""
+    """Return what cannot be met together, and by how much, one line a conflict; money in units of the currency."""
     lines = []
     for conflict in conflicts:
-        parts = [
-            f"{policy.limits[n].name} ({'at least' if policy.limits[n].at_least else 'at most'} "
-            f"{policy.limits[n].bound:,.10g}; short by {short:,.6g})"
-            for n, short in zip(conflict.limits, conflict.shortfall, strict=True)
-        ]
+        parts = [_gives_way(policy.limits[n], by) for n, by in zip(conflict.limits, conflict.shortfall, strict=True)]
+        if conflict.unserved:
+            parts.append(f"customers who must be spoken to ({conflict.unserved:,} would be left silent)")
         sure = "cannot be met together" if conflict.certified else "could not be met together in whole numbers"
         lines.append(f"limits: {'; '.join(parts)} {sure}. Loosen one of them, or what must be included.")
     return "\n".join(lines)
+
+
+def _gives_way(limit: SharedLimit, by: float) -> str:
+    unit = MICROS if limit.counts in {"contact_cost", "giveaway"} else 1
+    sense = "at least" if limit.at_least else "at most"
+    return f"{limit.name} ({sense} {limit.bound / unit:,.10g}; short by {by / unit:,.6g})"

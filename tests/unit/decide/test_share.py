@@ -11,6 +11,7 @@ import pytest
 
 from rapport.decide.conflicts import Conflict
 from rapport.decide.share import conflict_text
+from rapport.decide.terms import ChannelTerms, Policy, SharedLimit
 from rapport.program.model import Program
 from rapport.workflows.plan import Plan, allocation_record, limits_record, plan_turn, policy_of
 from worlds import TURN, as_records, catalogue_table, channel, declared, limit, rows_of, score_rows, shop
@@ -128,7 +129,32 @@ def test_what_cannot_be_met_is_told_by_name_bound_and_shortfall() -> None:
         conflict_text((Conflict((1, 2), (2.5, 500_000.0), certified, 0),), policy) for certified in (True, False)
     )
     assert proved == (
-        "limits: promised (at least 12; short by 2.5); money (at most 1,000,000; short by 500,000) cannot be met "
+        "limits: promised (at least 12; short by 2.5); money (at most 1; short by 0.5) cannot be met "
         "together. Loosen one of them, or what must be included."
     )
     assert "could not be met together in whole numbers" in not_proved
+
+
+def test_a_conflict_names_each_limit_in_its_own_unit_and_whoever_is_left_silent() -> None:
+    policy = Policy(
+        portfolio_size=1,
+        variety=1.0,
+        exploration_share=0.0,
+        contacts=4,
+        channels=(ChannelTerms("email", 0, 1.0),),
+        level_cost_micros=(0, 0, 0),
+        salt="s",
+        version="v",
+        limits=(
+            SharedLimit("fund", "giveaway", False, 2_500_000.0, (0,)),
+            SharedLimit("volume", "offers", True, 4_000.0, (0,)),
+        ),
+    )
+    proved = Conflict((0, 1), (1_250_000.0, 30.0), True, 0)
+    alone = Conflict((), (), False, 2)
+    assert conflict_text((proved, alone), policy).splitlines() == [
+        "limits: fund (at most 2.5; short by 1.25); volume (at least 4,000; short by 30) cannot be met together. "
+        "Loosen one of them, or what must be included.",
+        "limits: customers who must be spoken to (2 would be left silent) could not be met together in whole "
+        "numbers. Loosen one of them, or what must be included.",
+    ]
