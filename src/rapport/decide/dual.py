@@ -6,6 +6,8 @@ followed through smoothed versions (`soften`) at falling temperatures, first on 
 all. Only exact bounds are kept. The number of passes is counted, so that the result does not depend on the clock;
 the clock is a safety stop.
 
+Where customers are few `columns` ends the search.
+
 References: Nesterov (2005), smoothing; Byrd, Lu, Nocedal and Zhu (1995), "A limited memory algorithm for bound
 constrained optimization" (L-BFGS-B); Geoffrion (1974), Lagrangean bounds.
 """
@@ -22,6 +24,7 @@ from scipy.optimize import minimize
 
 from rapport.core.keys import uniform
 from rapport.decide.bound import Bound, bound_at, relaxations
+from rapport.decide.columns import are_few, finish
 from rapport.decide.freeze import freeze
 from rapport.decide.polish import polish
 from rapport.decide.problem import Problem, is_plain
@@ -303,6 +306,14 @@ def _cool(
     return prices, smoothed
 
 
+def _may_fall(search: _Search) -> bool:
+    """Return whether columns can lower the bound: few customers, exact choices, something left over at its price."""
+    assert search.best is not None
+    if len(search.relaxed) > 1 or not are_few(search.problem) or search.best.value < search.lowest:
+        return False
+    return _left_over(search) > 0.0 or not _all_kept(search.problem, search.best.usage)
+
+
 def _all_kept(problem: Problem, usage: NDArray[np.float64]) -> bool:
     """Return whether what is used keeps every limit; without prices it is then the best plan."""
     limits = problem.limits
@@ -370,9 +381,10 @@ def _descend_held(search: _Search, prices: NDArray[np.float64], begin: tuple[int
             for _ in range(HELD_TIMES):
                 prices, _, _ = _settle(search, few, prices, heat * typical)
                 search.pending = prices
-        except _BelowEveryPlan:
-            if few is problem:
-                raise
+        except _BelowEveryPlan as far:
+            # Worths held still prove nothing; the exact bound does.
+            if few is problem and search.weigh(far.prices).value < search.lowest:
+                return
             break
     for part, rounds in zip(samples, POLISH_SAMPLES, strict=False):
         prices = _polish(search, part, prices, typical, WARM_ROUNDS if warm else rounds)
@@ -444,6 +456,8 @@ def find_prices(
     late = False
     try:
         _descend(search, None if start is None else _allowed(problem, start), salt)
+        if search.best is not None and _may_fall(search):
+            finish(problem, search.weigh, search.prices, search.lowest)
     except _TimeIsUp:
         late, search.until = True, np.inf
         if search.pending is not None:
