@@ -58,7 +58,7 @@ def allocate_command(instance: Path, out: Path | None, gap: float, seconds: floa
         give(summary_text(done.summary))
     if not done.summary["met"]:
         raise LimitsConflict(
-            f"{instance}: limits cannot be met together - "
+            f"{instance}: limits that cannot be met - "
             + (" ".join(c["text"] for c in done.summary["conflicts"]) or "no plan was found.")
             + " Lower a minimum or raise a maximum."
         )

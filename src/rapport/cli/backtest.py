@@ -73,7 +73,7 @@ def summary_of(record: dict[str, Any]) -> str:
         "Relevance: portfolios ranked by response probability; hits per portfolio (95 % interval over households)",
         _measure_table(found, "hits_per_portfolio", 1.0),
         "",
-        "of the ten best items bought before / never bought before",
+        f"of the {found['portfolio_size']} best items bought before / never bought before",
         _measure_table(found, "hits_of_repeat_portfolio", 1.0),
         _measure_table(found, "hits_of_explore_portfolio", 1.0),
         "",

@@ -43,6 +43,7 @@ class OfferReason(StrEnum):
     NOT_SUITABLE = "NOT_SUITABLE"
     COOL_DOWN = "COOL_DOWN"
     DOES_NOT_PAY = "DOES_NOT_PAY"
+    KIND_FULL = "KIND_FULL"
     LESS_VALUE = "LESS_VALUE"
 
 
@@ -77,7 +78,7 @@ REASON_MEANINGS: dict[StrEnum, str] = {
     CustomerReason.REPAIRED: "moved aside, or put in, so that no limit is broken; nothing is learned from it",
     CustomerReason.HOLDOUT: "kept out of everything, so that the effect can be measured",
     CustomerReason.NOTHING_PAYS: "no treatment is expected to earn more than it costs",
-    CustomerReason.PRICED_OUT: "a treatment would pay, but others use the limited channel better",
+    CustomerReason.PRICED_OUT: "a treatment would pay, but others make better use of what is limited",
     CustomerReason.CONTACT_CAP: "contacted as often as the policy allows in this period",
     CustomerReason.NO_CHANNEL: "cannot be reached in any channel of the programme",
     CustomerReason.NOT_YET_KNOWN: "first seen on or after the day of the decision, so not decided",
@@ -87,6 +88,7 @@ REASON_MEANINGS: dict[StrEnum, str] = {
     OfferReason.NOT_SUITABLE: "a rule of suitability sets the offer aside (is it good for them)",
     OfferReason.COOL_DOWN: "bought, or its coupon redeemed, within the programme's days of cooling down",
     OfferReason.DOES_NOT_PAY: "the expected contribution of the offer is not above zero",
+    OfferReason.KIND_FULL: "would have a slot, but as many of its kind as may stand together are in the portfolio",
     OfferReason.LESS_VALUE: "others of the portfolio are worth more together",
     Status.OK: "nothing stands against the figure",
     Status.TOO_FEW_CUSTOMERS: "too few customers for the method",

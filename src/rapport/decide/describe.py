@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from rapport.core.errors import LimitInvalid
 from rapport.core.money import round_micros
 from rapport.decide.portfolio import variety_weights
-from rapport.decide.problem import MOST_ROUTES, Candidates, Customers, Portfolio, Problem
+from rapport.decide.problem import (
+    MOST_ROUTES,
+    Candidates,
+    Customers,
+    Portfolio,
+    Problem,
+    gathered,
+    take_customers,
+)
 from rapport.decide.rows import Rows, starts
 from rapport.decide.sharing import LEVELS_A_CHANNEL, Sharing, lay_out, limits_for
 from rapport.decide.terms import Catalogue, CommonPortfolio, Models, Policy
@@ -120,6 +128,20 @@ class Described:
             rows=self.rows.part(first, last),
             problem=p._replace(customers=customers, candidates=candidates),
             source=self.source[of] - seen.start,
+            value_micros=self.value_micros[seen],
+            steered_micros=self.steered_micros[seen],
+        )
+
+    def take(self, who: NDArray[np.int64]) -> Described:
+        """Return some customers, at ascending positions."""
+        opens = self.rows.open_to.start
+        begin, seen = gathered(opens, who)
+        of = gathered(self.problem.customers.start, who)[1]
+        moved = np.repeat(opens[who] - begin[:-1], np.diff(self.problem.customers.start)[who])
+        return Described(
+            rows=self.rows.take(who),
+            problem=take_customers(self.problem, who),
+            source=self.source[of] - moved,
             value_micros=self.value_micros[seen],
             steered_micros=self.steered_micros[seen],
         )

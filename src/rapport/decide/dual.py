@@ -27,26 +27,34 @@ from rapport.decide.bound import Bound, bound_at, relaxations
 from rapport.decide.columns import are_few, finish
 from rapport.decide.freeze import freeze
 from rapport.decide.polish import polish
-from rapport.decide.problem import Problem, is_plain
+from rapport.decide.problem import Problem, is_plain, take_customers
 from rapport.decide.soften import soften
 
-HEATS = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001, 0.00003, 0.00001)
-"""Temperatures as shares of a typical gain, from the first to the last."""
+COOLING_HEATS = (0.01, 0.003, 0.001, 0.0003, 0.0001, 0.00003, 0.00001)
+"""Temperatures as shares of a typical gain, for all customers."""
 
-HEATS_OF_SAMPLES = (3, 4, 5, 6)
-"""How many temperatures have been gone through after the smallest sample, the next, and so on."""
+LEADING_HEATS = (0.1, 0.02, 0.004, 0.0008, 0.00016)
+"""Temperatures that lead from free choices near the best prices."""
 
-WARM_HEATS = 3
-"""A search that begins with given prices leaves out so many of the first temperatures."""
+NEAR = 0.01
+"""The smoothed bound lies near the exact one: as a share of it."""
 
-SMALLEST_SAMPLE = 8_000
+CURVE_HEAT = 0.003
+"""The temperature at which the length of exact steps is judged."""
+
+MOST_SAMPLES = 4
+
+SMALLEST_SAMPLE = 2_000
 """Customers."""
 
-CUSTOMERS_PER_LIMIT = 8
+CUSTOMERS_PER_LIMIT = 2
 """A sample has at least so many customers for each limit."""
 
-GROWTH = 4
-"""How much larger the next sample is, and all customers than the last sample, at least."""
+GROWTH = 8
+"""How much larger the next sample is."""
+
+SAVES = 4
+"""How much more customers there are than in any sample, at least."""
 
 
 class Effort(NamedTuple):
@@ -62,39 +70,21 @@ class Effort(NamedTuple):
     settled: float
 
 
-ON_SAMPLES = Effort(15, 2, 1e-5)
-"""Samples lead near; the exact steps on all customers do the rest."""
+LEADING = Effort(20, 1, 1e-5)
+"""Leads near; the exact steps do the rest."""
 
-ON_ALL = Effort(25, 4, 1e-6)
+COOLING = Effort(25, 4, 1e-6)
 
 NEAR_OPTIMAL = 2e-4
 """The search ends when the smoothed bound lies so near the exact one, as a share: the exact one is then at least as
 near its lowest (the lowest smoothed bound lies above it by no more), and mostly far nearer."""
 
 
-LEFT_OVER = 4e-4
-"""Where the exact steps leave more than this share of the bound over at its price, the smoothed search goes on."""
-
-LAST_SAMPLED = 4
-"""Samples go through at least so many temperatures."""
-
-HELD_HEATS = 5
-"""Where offers discount each other the smoothed search ends after so many temperatures."""
-
-HELD_TIMES = 2
-"""How often the worths held still are taken at one temperature."""
-
-POLISH_SAMPLES = (40, 25, 15)
-"""Exact steps on the smallest sample, the next, and so on; on all, where there is no sample, the first number."""
-
-HELD_ALL = 10
-"""Exact steps on all customers after those on samples, where offers discount each other."""
+POLISH_SAMPLES = (40, 25, 15, 10)
+"""Exact steps on the smallest sample, the next, and so on, at most."""
 
 POLISH_ALL = 40
-"""Exact steps on all customers where there are samples."""
-
-WARM_ROUNDS = 12
-"""Exact steps on a sample when the search began with given prices."""
+"""Exact steps on all customers, at most."""
 
 
 class Moment(NamedTuple):
@@ -183,28 +173,9 @@ def lowest_value(problem: Problem) -> float:
 
 def sampled(problem: Problem, rows: NDArray[np.int64]) -> Problem:
     """Return the problem of some customers, in ascending order, their share of every limit."""
-    customers, candidates = problem.customers, problem.candidates
-    lengths = np.diff(customers.start)[rows]
-    start = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    at = np.repeat(customers.start[rows] - start[:-1], lengths) + np.arange(start[-1])
-    share = len(rows) / max(len(customers.cell), 1)
-    return problem._replace(
-        customers=customers._replace(
-            start=start,
-            cell=customers.cell[rows],
-            contact_micros=customers.contact_micros[rows],
-            contact_amounts=np.ascontiguousarray(customers.contact_amounts[:, rows]),
-            forced=customers.forced[rows],
-        ),
-        candidates=candidates._replace(
-            offer=candidates.offer[at],
-            value=candidates.value[at],
-            routes=candidates.routes[at],
-            must=candidates.must[at],
-            amounts=np.ascontiguousarray(candidates.amounts[:, at]),
-        ),
-        limits=problem.limits._replace(bound=problem.limits.bound * share),
-    )
+    share = len(rows) / max(len(problem.customers.cell), 1)
+    limits = problem.limits._replace(bound=problem.limits.bound * share)
+    return take_customers(problem, rows)._replace(limits=limits)
 
 
 def _samples(problem: Problem, salt: str) -> list[Problem]:
@@ -213,7 +184,7 @@ def _samples(problem: Problem, salt: str) -> list[Problem]:
     samples: list[Problem] = []
     size = max(SMALLEST_SAMPLE, CUSTOMERS_PER_LIMIT * limits)
     order = np.argsort(uniform(np.arange(n, dtype=np.int64), salt + "/sample"), kind="stable")
-    while size * GROWTH <= n and len(samples) < len(HEATS_OF_SAMPLES):
+    while size * SAVES <= n and len(samples) < MOST_SAMPLES:
         samples.append(sampled(problem, np.sort(order[:size])))
         size *= GROWTH
     return samples
@@ -242,16 +213,11 @@ def _curve(problem: Problem, curve: NDArray[np.float64], heat: float) -> NDArray
     return np.maximum(curve, FLOOR * free)
 
 
-def _effort(search: _Search, problem: Problem) -> Effort:
-    return ON_ALL if problem is search.problem else ON_SAMPLES
-
-
 def _settle(
-    search: _Search, problem: Problem, prices: NDArray[np.float64], heat: float
+    search: _Search, problem: Problem, prices: NDArray[np.float64], heat: float, effort: Effort
 ) -> tuple[NDArray[np.float64], float, bool]:
     """Do some rounds at one temperature; return prices, the smoothed bound there and whether it has settled."""
     share = len(problem.customers.cell) / max(len(search.problem.customers.cell), 1)
-    effort = _effort(search, problem)
     opened = np.flatnonzero(np.isfinite(problem.limits.bound))
     bound, at_least = problem.limits.bound[opened], problem.limits.at_least[opened]
     worth = None if search.plain else freeze(problem, prices)
@@ -298,9 +264,9 @@ def _cool(
 ) -> tuple[NDArray[np.float64], float]:
     """Lower the smoothed bound of a problem at one temperature; return prices and the smoothed bound there."""
     smoothed = np.inf
-    for _ in range(_effort(search, problem).rescalings):
+    for _ in range(COOLING.rescalings):
         before = smoothed
-        prices, smoothed, settled = _settle(search, problem, prices, heat)
+        prices, smoothed, settled = _settle(search, problem, prices, heat, COOLING)
         if settled or before - smoothed < 1e-5 * abs(smoothed):
             break
     return prices, smoothed
@@ -320,80 +286,67 @@ def _all_kept(problem: Problem, usage: NDArray[np.float64]) -> bool:
     return bool(np.where(limits.at_least, usage >= limits.bound, usage <= limits.bound).all())
 
 
-def _descend(search: _Search, start: NDArray[np.float64] | None, salt: str) -> None:
-    """Go down the temperatures, on the samples and then on all, until the exact bound is near its lowest."""
-    problem, done = search.problem, 0
+def _descend(search: _Search, start: NDArray[np.float64] | None, salt: str, steps: int) -> None:
+    """Go down from the free choice: smoothed on the smallest sample, then by exact steps on ever more customers."""
+    problem = search.problem
     prices = np.zeros(len(problem.limits.bound))
     free = search.weigh(prices)
     if _all_kept(problem, free.usage):
         return
+    warm = start is not None and search.weigh(start).value < free.value
     # prices worse than none would only lead astray
-    if start is not None and search.weigh(start).value < free.value:
-        prices, done = start, WARM_HEATS
+    if start is not None and warm:
+        prices = start
     typical = typical_gain(problem)
-    if search.plain:
-        samples = _samples(problem, salt)
-        prices, done = _through_samples(search, samples, prices, (done, typical))
-        if samples:
-            prices = _polish(search, problem, prices, typical, POLISH_ALL)
-            if _left_over(search) <= LEFT_OVER:
-                return
-        search.weigh(prices)
-        for heat in HEATS[done:]:
-            prices, smoothed = _cool(search, problem, prices, heat * typical)
-            found = search.weigh(prices)
-            if abs(smoothed - found.value) <= NEAR_OPTIMAL * abs(found.value):
-                break
-        return
-    _descend_held(search, prices, (done, typical), salt)
-
-
-def _through_samples(
-    search: _Search, samples: list[Problem], prices: NDArray[np.float64], begin: tuple[int, float]
-) -> tuple[NDArray[np.float64], int]:
-    """Go down the temperatures on samples; return prices and how many temperatures are done."""
-    done, typical = begin
-    for s, part in enumerate(samples):
-        try:
-            until = HEATS_OF_SAMPLES[s] if s + 1 < len(samples) else max(HEATS_OF_SAMPLES[s], LAST_SAMPLED)
-            for heat in HEATS[done:until]:
-                prices, _ = _cool(search, part, prices, heat * typical)
-                search.pending = prices
-            done = max(done, until)
-        except _BelowEveryPlan:
-            continue
-    return prices, done
-
-
-def _descend_held(search: _Search, prices: NDArray[np.float64], begin: tuple[int, float], salt: str) -> None:
-    """Do what `_descend` does where offers discount each other: the smoothed search leads near, exact steps go on.
-
-    The smoothed search stays on samples; all customers are looked at in the last steps only.
-    """
-    done, typical = begin
-    problem = search.problem
-    samples = _samples(problem, salt)[: len(POLISH_SAMPLES)]
+    samples = _samples(problem, salt)
     few = samples[0] if samples else problem
-    warm = done > 0
-    for heat in HEATS[done:HELD_HEATS]:
-        try:
-            # The worths held still are taken anew each time, so one value says nothing of the next.
-            for _ in range(HELD_TIMES):
-                prices, _, _ = _settle(search, few, prices, heat * typical)
-                search.pending = prices
-        except _BelowEveryPlan as far:
-            # Worths held still prove nothing; the exact bound does.
-            if few is problem and search.weigh(far.prices).value < search.lowest:
-                return
-            break
+    try:
+        if not warm:
+            prices = _lead(search, few, prices, typical)
+    except _BelowEveryPlan as far:
+        # Worths held still prove nothing, nor does a sample; the exact bound does.
+        if search.weigh(far.prices).value < search.lowest:
+            return
+    judged = few
     for part, rounds in zip(samples, POLISH_SAMPLES, strict=False):
-        prices = _polish(search, part, prices, typical, WARM_ROUNDS if warm else rounds)
-    _polish(search, problem, prices, typical, HELD_ALL if samples else POLISH_SAMPLES[0])
+        prices, _ = _polish(search, part, judged, prices, (typical, rounds))
+        judged = part
+    rounds = steps if samples else POLISH_ALL
+    _, settled = _polish(search, problem, judged, prices, (typical, rounds))
+    if search.plain and not settled and rounds == POLISH_ALL:
+        _cool_down(search, search.prices, typical)
+
+
+def _lead(search: _Search, few: Problem, prices: NDArray[np.float64], typical: float) -> NDArray[np.float64]:
+    """Go down the first temperatures, until the smoothed bound lies near the exact one."""
+    relaxed = relaxations(few)
+    for heat in LEADING_HEATS:
+        prices, smoothed, _ = _settle(search, few, prices, heat * typical, LEADING)
+        search.pending = prices
+        exact = bound_at(relaxed, prices).value
+        search.spend(len(relaxed) * len(few.customers.cell) / len(search.problem.customers.cell))
+        if abs(smoothed - exact) <= NEAR * abs(exact):
+            break
+    return prices
+
+
+def _cool_down(search: _Search, prices: NDArray[np.float64], typical: float) -> None:
+    """Go down the temperatures on all customers until the exact bound is near its lowest."""
+    for heat in COOLING_HEATS:
+        prices, smoothed = _cool(search, search.problem, prices, heat * typical)
+        found = search.weigh(prices)
+        if abs(smoothed - found.value) <= NEAR_OPTIMAL * abs(found.value):
+            break
 
 
 def _polish(
-    search: _Search, part: Problem, prices: NDArray[np.float64], typical: float, rounds: int
-) -> NDArray[np.float64]:
+    search: _Search, part: Problem, judged: Problem, prices: NDArray[np.float64], settings: tuple[float, int]
+) -> tuple[NDArray[np.float64], bool]:
+    """Step on the exact bound of a part of the customers; return prices and whether they have settled.
+
+    `judged` are fewer customers, by whom the length of steps is judged; `settings` are a typical gain and the steps.
+    """
+    heat, rounds = CURVE_HEAT * settings[0], settings[1]
     share = len(part.customers.cell) / max(len(search.problem.customers.cell), 1)
     relaxed = search.relaxed if part is search.problem else relaxations(part)
 
@@ -403,10 +356,10 @@ def _polish(
         search.spend(share * len(relaxed))
         return bound_at(relaxed, at)
 
-    heat = HEATS[HELD_HEATS - 1] * typical
-    curve = _curve(part, soften(part, prices, heat, freeze(part, prices)).curve, heat)
+    curve = _curve(judged, soften(judged, prices, heat, freeze(judged, prices)).curve, heat)
+    curve *= len(part.customers.cell) / max(len(judged.customers.cell), 1)
     found = polish(weigh, part.limits, prices, curve, rounds)
-    search.pending = found
+    search.pending = found[0]
     return found
 
 
@@ -424,6 +377,7 @@ def find_prices(
     clock: Callable[[], float],
     allowed_seconds: float,
     salt: str,
+    steps: int = POLISH_ALL,
 ) -> PriceSearch:
     """Return the prices with the lowest bound that the search comes by.
 
@@ -438,6 +392,9 @@ def find_prices(
         A safety stop; the result depends on the machine only if it is reached.
     salt : str
         Fixes which customers the samples hold.
+    steps : int
+        Exact steps on all customers, at most, where samples led there; 1 where the prices of a sample will do and the
+        bound need not be near its lowest.
 
     Returns
     -------
@@ -455,7 +412,7 @@ def find_prices(
     )
     late = False
     try:
-        _descend(search, None if start is None else _allowed(problem, start), salt)
+        _descend(search, None if start is None else _allowed(problem, start), salt, steps)
         if search.best is not None and _may_fall(search):
             finish(problem, search.weigh, search.prices, search.lowest)
     except _TimeIsUp:

@@ -16,7 +16,6 @@ from rapport.core.keys import customer_key, uniform
 from rapport.decide.fit import (
     Ledger,
     Plan,
-    boundless,
     choice_charge,
     choice_value,
     choose_within,
@@ -29,7 +28,7 @@ from rapport.decide.fit import (
 from rapport.decide.greedy import missing, put
 from rapport.decide.kernel import kernel
 from rapport.decide.problem import SILENT, Problem
-from rapport.decide.respond import Work, entry_applies, respond, room_for
+from rapport.decide.respond import Response, Work, entry_applies, respond, room_for
 
 FEW = 5000
 """Up to so many customers, everybody may take part in exchanges; of more, those who are torn at the prices."""
@@ -154,20 +153,25 @@ def _claim_choice(
 
 @kernel
 def _claim_all(
-    p: Problem, lists: NDArray[np.float64], plan: Plan, claims: Claims, wanted: NDArray[np.bool_], free: Ledger,
-    work: Work,
-) -> None:  # fmt: skip
+    p: Problem, prices: NDArray[np.float64], plan: Plan, claims: Claims, wanted: NDArray[np.bool_], other: Response
+) -> None:
+    """Note what customers would take of the wanted limits at other prices, and what they lose by it at these."""
+    for at in range(len(claims.who)):
+        i = claims.who[at]
+        _claim_choice(p, claims, at, other.route[i], other.chosen[i], wanted)
+        if other.route[i] != plan.route[i] or not same_offers(other.chosen[i], plan.chosen[i]):
+            loss = choice_value(p, i, plan.route[i], plan.chosen[i])
+            loss -= choice_charge(p, prices, i, plan.route[i], plan.chosen[i])
+            loss -= choice_value(p, i, other.route[i], other.chosen[i])
+            loss += choice_charge(p, prices, i, other.route[i], other.chosen[i])
+            claims.margin[at] = min(claims.margin[at], loss)
+
+
+@kernel
+def _claim_present(p: Problem, plan: Plan, claims: Claims, wanted: NDArray[np.bool_]) -> None:
     for at in range(len(claims.who)):
         i = claims.who[at]
         _claim_choice(p, claims, at, plan.route[i], plan.chosen[i], wanted)
-        present = choice_value(p, i, plan.route[i], plan.chosen[i])
-        present -= choice_charge(p, lists[0], i, plan.route[i], plan.chosen[i])
-        for q in range(len(lists)):
-            route = choose_within(p, lists[q], i, free, work)[0]
-            _claim_choice(p, claims, at, route, work.best, wanted)
-            if route != plan.route[i] or not same_offers(work.best, plan.chosen[i]):
-                other = choice_value(p, i, route, work.best) - choice_charge(p, lists[0], i, route, work.best)
-                claims.margin[at] = min(claims.margin[at], present - other)
 
 
 @kernel
@@ -287,23 +291,22 @@ def _price_lists(prices: NDArray[np.float64], ledger: Ledger, worth: float, salt
     return np.ascontiguousarray(lists)
 
 
-def _torn(problem: Problem, lists: NDArray[np.float64], plan: Plan) -> NDArray[np.int64]:
-    """Return the positions of customers whose best choice at one of the price lists is not the one of the plan."""
+def _torn(problem: Problem, others: list[Response], plan: Plan) -> NDArray[np.int64]:
+    """Return the positions of customers who would get something else at one of the first price lists."""
     n = len(plan.route)
     if n <= FEW:
         return np.arange(n, dtype=np.int64)
-    torn = np.zeros(n, dtype=np.bool_)
-    for prices in lists:
-        torn |= differs(plan, respond(problem, prices))
-    torn |= problem.customers.forced & (plan.route == SILENT)
+    torn = problem.customers.forced & (plan.route == SILENT)
+    for other in others[:3]:
+        torn |= differs(plan, other)
     who = np.flatnonzero(torn)
     return who[:: max(1, -(-len(who) // MOST_TORN))]
 
 
-def _claims(
-    problem: Problem, lists: NDArray[np.float64], plan: Plan, ledger: Ledger, who: NDArray[np.int64]
-) -> Claims:
+def _claims(problem: Problem, lists: NDArray[np.float64], plan: Plan, ledger: Ledger) -> Claims:
     size = len(ledger.usage)
+    others = [respond(problem, prices) for prices in lists[:5]]
+    who = _torn(problem, others, plan)
     claims = Claims(
         who,
         np.full(len(who), np.inf),
@@ -314,8 +317,9 @@ def _claims(
     with np.errstate(invalid="ignore"):
         near = (ledger.usage > 0.9 * ledger.most) | (ledger.usage < 1.1 * ledger.least)
     wanted = near | (lists[0] != 0.0)
-    free = boundless(problem, np.zeros(size, dtype=np.bool_))
-    _claim_all(problem, lists[:5], plan, claims, wanted, free, room_for(problem))
+    _claim_present(problem, plan, claims, wanted)
+    for other in others:
+        _claim_all(problem, lists[0], plan, claims, wanted, other)
     rank = np.argsort(claims.margin, kind="stable")
     claims = claims._replace(who=who[rank], margin=claims.margin[rank], limit=claims.limit[rank])
     at, column = np.nonzero(claims.limit >= 0)
@@ -368,7 +372,7 @@ def improve(
             break
         lists = _price_lists(prices, ledger, max(abs(plan.value), 1.0), f"{salt}/{done}")
         if done % 10 == 0:
-            claims = _claims(problem, lists, plan, ledger, _torn(problem, lists[:3], plan))
+            claims = _claims(problem, lists, plan, ledger)
         gained = _exchange(problem, lists, claims, group, plan, ledger, work)
         idle = 0 if gained > LITTLE * (most - plan.value) else idle + max(len(claims.who), FEWEST)
         if not short and idle >= PATIENCE:

@@ -68,6 +68,8 @@ def lean(described: Described, terms: Terms) -> Described:
     personal = np.diff(described.rows.must.start) > 0
     # What portfolios for many hold stays, and everything of those who must be told something.
     keep |= (problem.candidates.must != 0) | personal[row]
+    if keep.all():
+        return described
     c = problem.candidates
     kept = Candidates(c.offer[keep], c.value[keep], c.routes[keep], c.must[keep], c.amounts[:, keep])
     start = starts(np.bincount(row[keep], minlength=len(described.rows)))

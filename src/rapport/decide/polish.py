@@ -21,7 +21,10 @@ GROWS, SHRINKS = 1.8, 0.4
 CLOSE = 1e-3
 """A limit used to its bound within this share calls no way."""
 
-PATIENCE, WORTH = 8, 2e-5
+TOO_FAR, BACK = 0.02, 0.2
+"""A bound above the lowest by more than this share was a step too far: back there, all steps so much shorter."""
+
+PATIENCE, WORTH = 6, 3e-5
 """The steps end when the bound has fallen by no more than this share in so many rounds."""
 
 DONE = 3e-5
@@ -34,8 +37,8 @@ def polish(
     prices: NDArray[np.float64],
     curve: NDArray[np.float64],
     rounds: int,
-) -> NDArray[np.float64]:
-    """Return the prices of the lowest bound among those stepped on.
+) -> tuple[NDArray[np.float64], bool]:
+    """Return the prices of the lowest bound among those stepped on, and whether more steps would hardly lower it.
 
     Parameters
     ----------
@@ -51,29 +54,38 @@ def polish(
     open_to = np.isfinite(limits.bound)
     bound = np.where(open_to, limits.bound, 0.0)
     steep = np.where(curve > 0.0, curve, np.inf)
-    best, lowest = prices, np.inf
+    best, best_off, lowest = prices, np.zeros_like(prices), np.inf
     step, before = np.zeros_like(prices), np.zeros_like(prices)
     seen: list[float] = []
     for turn in range(rounds):
         found = weigh(prices)
-        if found.value < lowest:
-            best, lowest = prices.copy(), found.value
-        seen.append(lowest)
-        if turn >= PATIENCE and seen[-1 - PATIENCE] - lowest <= WORTH * abs(lowest):
-            break
         off = np.where(open_to, found.usage - bound, 0.0)
+        too_far = found.value > lowest + TOO_FAR * abs(lowest)
+        if found.value < lowest:
+            best, best_off, lowest = prices.copy(), off, found.value
+        if not too_far:
+            seen.append(lowest)
+        if len(seen) > PATIENCE and seen[-1 - PATIENCE] - lowest <= WORTH * abs(lowest):
+            break
         if np.abs(prices * off).sum() <= DONE * abs(found.value) and not _broken(limits, off).any():
             break
+        if too_far:
+            prices, off, before, step = best, best_off, np.zeros_like(before), step * BACK
         calls = np.sign(np.where(np.abs(off) > CLOSE * np.maximum(bound, 1.0), off, 0.0))
         calls = np.where((prices != 0.0) | _broken(limits, off), calls, 0.0)
-        full = np.abs(off) / steep
+        # Nor can a price be right at which the limit alone costs all there is.
+        much = np.maximum(np.abs(bound), np.abs(bound + off))
+        dear = abs(lowest) / np.where(much > 0.0, much, np.inf)
+        full = np.minimum(np.abs(off) / steep, dear)
         if turn == 0:
             step = np.clip(0.5 * full, 1e-4 * np.abs(prices), 0.1 * np.abs(prices) + 1e-3 * full)
         step = np.where(calls * before > 0, step * GROWS, np.where(calls * before < 0, step * SHRINKS, step))
         step = np.clip(step, 1e-6 * np.abs(prices) + 1e-9 * full, 0.5 * np.abs(prices) + 1e-2 * full)
         prices, before = prices + calls * step, calls
         prices = np.where(limits.at_least, np.minimum(prices, 0.0), np.maximum(prices, 0.0))
-    return best
+    else:
+        return best, False
+    return best, True
 
 
 def _broken(limits: Limits, off: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -144,6 +144,35 @@ class Problem(NamedTuple):
     limits: Limits
 
 
+def gathered(start: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where the lists of some rows begin when only they are kept, and where each kept value stood."""
+    width = np.diff(start)[rows]
+    begin = np.concatenate([[0], np.cumsum(width)]).astype(np.int64)
+    return begin, np.repeat(start[rows] - begin[:-1], width) + np.arange(begin[-1])
+
+
+def take_customers(problem: Problem, rows: NDArray[np.int64]) -> Problem:
+    """Return the problem of some customers, at ascending positions, under the same limits."""
+    customers, candidates = problem.customers, problem.candidates
+    start, at = gathered(customers.start, rows)
+    return problem._replace(
+        customers=Customers(
+            start,
+            customers.cell[rows],
+            customers.contact_micros[rows],
+            np.ascontiguousarray(customers.contact_amounts[:, rows]),
+            customers.forced[rows],
+        ),
+        candidates=Candidates(
+            candidates.offer[at],
+            candidates.value[at],
+            candidates.routes[at],
+            candidates.must[at],
+            np.ascontiguousarray(candidates.amounts[:, at]),
+        ),
+    )
+
+
 def no_entries(rows: int) -> Entries:
     """Return entries that use nothing, for so many offers or cells."""
     return Entries(

@@ -32,9 +32,9 @@ from rapport.decide.greedy import (
     raise_minima,
     settle,
 )
-from rapport.decide.improve import good_enough, improve
+from rapport.decide.improve import FEW, good_enough, improve
 from rapport.decide.kernel import kernel
-from rapport.decide.problem import Problem
+from rapport.decide.problem import COUNT, Problem
 from rapport.decide.respond import Response, respond, room_for
 
 __all__ = ["Plan", "greedy_plan", "plan_within", "unserved", "violations"]
@@ -43,8 +43,17 @@ DISCOUNTS = (0.001, 0.01, 0.05, 0.2, 0.5, 1.0)
 """By how much the prices of limits with room left fall, step by step, to fill that room."""
 
 
-HASTY = (0.05,)
+HASTY = (0.001, 0.01, 0.05)
 """The same where there is much to look at."""
+
+HASTY_SHARE = 0.1
+"""Of all customers at most this share, those who gain most, are then asked in one step."""
+
+HARDLY = 0.1
+"""A step that gains no more than this share of what may still be missing is the last, where customers are many."""
+
+NOISE = 1e-9
+"""Share of a net value."""
 
 MOST_WORK = 6e7
 """Candidates times routes times rounds that are looked at with care; beyond it a plan is made in haste."""
@@ -75,19 +84,38 @@ def _add_present(p: Problem, prices: NDArray[np.float64], plan: Plan, regret: ND
         regret[i] += choice_charge(p, prices, i, plan.route[i], plan.chosen[i])
 
 
+def _least_use(problem: Problem) -> NDArray[np.float64]:
+    """Return the least that any one use takes of each limit, (L,); 0 where that depends on the customer."""
+    limits = problem.limits
+    least = np.full(len(limits.bound), np.inf)
+    for entries in (limits.contacts, limits.by_offer, limits.by_cell):
+        np.minimum.at(least, entries.limit, np.where(entries.amount == COUNT, entries.use, 0.0))
+    return least
+
+
 def _top_up(problem: Problem, prices: NDArray[np.float64], plan: Plan, ledger: Ledger, most: float) -> None:
     """Fill room that is left, those first who gain most by it."""
-    work = room_for(problem)
-    for discount in DISCOUNTS if work_of(problem) <= MOST_WORK else HASTY:
-        if good_enough(recount(problem, plan, ledger), most) and unserved(problem, plan) == 0:
+    work, least = room_for(problem), _least_use(problem)
+    value = recount(problem, plan, ledger).value
+    hasty = work_of(problem) > MOST_WORK
+    for discount in HASTY if hasty else DISCOUNTS:
+        if good_enough(plan._replace(value=value), most) and unserved(problem, plan) == 0:
             return
-        room = ledger.usage < ledger.most
+        room = (ledger.usage < ledger.most) & (ledger.most - ledger.usage >= least)
         cheaper = np.where(room & (prices > 0.0), (1.0 - discount) * prices, prices)
-        regret = respond(problem, cheaper).net
+        wish = respond(problem, cheaper)
+        regret = wish.net.copy()
         _add_present(problem, cheaper, plan, regret)
-        who = np.flatnonzero((regret > 0.0) | (problem.customers.forced & (plan.route < 0)))
+        # Less than this is not a wish but the rounding of two sums.
+        felt = regret > NOISE * np.maximum(np.abs(wish.net), 1.0)
+        who = np.flatnonzero(felt | (problem.customers.forced & (plan.route < 0)))
         order = who[np.argsort(-regret[who], kind="stable")]
-        settle(problem, cheaper, order, plan, ledger, work)
+        if hasty:
+            order = order[: int(HASTY_SHARE * len(plan.route))]
+        settle(problem, cheaper, order, wish, plan, ledger, work)
+        before, value = value, recount(problem, plan, ledger).value
+        if len(plan.route) > FEW and value - before <= HARDLY * (most - value):
+            return
 
 
 def _from_prices(problem: Problem, prices: NDArray[np.float64], wanted: Response, most: float) -> Plan:

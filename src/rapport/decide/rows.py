@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rapport.core.errors import StateDamaged
+from rapport.decide.problem import gathered
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Ragged:
         """Return the lists from row `first` to before `last`."""
         begin, end = self.start[first], self.start[last]
         return Ragged(self.start[first : last + 1] - begin, self.values[begin:end])
+
+    def take(self, rows: NDArray[np.int64]) -> Ragged:
+        """Return the lists of some rows."""
+        start, at = gathered(self.start, rows)
+        return Ragged(start, self.values[at])
 
 
 def starts(width: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -96,6 +102,19 @@ class Rows:
             must=self.must.part(first, last),
             forced=self.forced[here],
         )
+
+    def take(self, rows: NDArray[np.int64]) -> Rows:
+        """Return some customers."""
+        seen = gathered(self.open_to.start, rows)[1]
+        of_offers = {"base_probability", "bought_before"}
+        columns: dict[str, Any] = {}
+        for f in fields(self):
+            values = getattr(self, f.name)
+            if isinstance(values, Ragged):
+                columns[f.name] = values.take(rows)
+            else:
+                columns[f.name] = values[seen if f.name in of_offers else rows]
+        return Rows(**columns)
 
     @classmethod
     def joined(cls, parts: Sequence[Rows]) -> Rows:

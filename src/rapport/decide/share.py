@@ -43,7 +43,7 @@ class Search:
     def prices(self, problem: Problem, start: NDArray[np.float64], salt: str) -> NDArray[np.float64]:
         """Return the best prices found from a start, (L,)."""
         return find_prices(
-            problem, start=start, clock=self.clock, allowed_seconds=self.allowed_seconds, salt=salt
+            problem, start=start, clock=self.clock, allowed_seconds=self.allowed_seconds, salt=salt, steps=1
         ).prices
 
 
@@ -116,8 +116,8 @@ def _with_room_to_explore(
     (described, few), (allocation, worth) = views, without_chance
     rows, everything = described.rows, described.problem
     exploring = drawn_to_explore(rows.customer_key, terms.policy.exploration_share, terms.policy.salt) & ~rows.holdout
-    prices, given = _explorable(described, terms, allocation.prices, exploring)
-    room = _room(treated, _used_by(described, given, exploring))
+    prices, used = _explorable(described.take(np.flatnonzero(exploring)), terms, allocation.prices)
+    room = _room(treated, used)
     rest = _closed(treated, exploring)._replace(limits=treated.limits._replace(bound=room))
     prices = replace(prices, limit_micros=search.prices(rest, prices.limit_micros, terms.policy.salt))
     given = _choose_all(described, terms, prices)
@@ -201,13 +201,13 @@ def _room(problem: Problem, used: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _explorable(
-    described: Described, terms: Terms, prices: NDArray[np.float64], exploring: NDArray[np.bool_]
-) -> tuple[Prices, Given]:
-    """Return the prices without the channels that cannot even hold those drawn into them, and what they then give."""
+    exploring: Described, terms: Terms, prices: NDArray[np.float64]
+) -> tuple[Prices, NDArray[np.float64]]:
+    """Return the prices without the channels that cannot hold those drawn into them, and what these then use."""
     found = Prices(prices, (True,) * len(terms.policy.channels), Repairs.none(len(terms.portfolio.weights)))
+    everyone = np.ones(len(exploring.rows), dtype=np.bool_)
     while True:
-        given = _choose_all(described, terms, found)
-        used = _used_by(described, given, exploring)
+        used = _used_by(exploring, _choose_all(exploring, terms, found), everyone)
         tight = [
             limit
             for limit, much, bound in zip(terms.policy.limits, used, terms.sharing.bound, strict=True)
@@ -215,7 +215,7 @@ def _explorable(
         ]
         shut = {c for limit in tight for c in limit.channels if found.explorable[c]}
         if not shut:
-            return found, given
+            return found, used
         found = replace(found, explorable=tuple(o and c not in shut for c, o in enumerate(found.explorable)))
 
 
@@ -264,7 +264,8 @@ def conflict_text(conflicts: tuple[Conflict, ...], policy: Policy) -> str:
         parts = [_gives_way(policy.limits[n], by) for n, by in zip(conflict.limits, conflict.shortfall, strict=True)]
         if conflict.unserved:
             parts.append(f"customers who must be spoken to ({conflict.unserved:,} would be left silent)")
-        sure = "cannot be met together" if conflict.certified else "could not be met together in whole numbers"
+        together = " together" if len(parts) > 1 else ""
+        sure = f"cannot be met{together}" if conflict.certified else f"could not be met{together} in whole numbers"
         lines.append(f"limits: {'; '.join(parts)} {sure}. Loosen one of them, or what must be included.")
     return "\n".join(lines)
 

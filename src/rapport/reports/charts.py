@@ -255,7 +255,7 @@ def draw_limits(name: str, limits: Sequence[LimitFacts], currency: str, label: s
     told = base.mark_text(align="left", dx=6, dy=8, **_text(color=MUTED)).encode(
         x=alt.X("beside:Q", axis=None), y=y, text="text:N"
     )
-    full = base.mark_tick(color=ORANGE, thickness=2, height=16, yOffset=7, orient="vertical").encode(
+    full = base.mark_tick(color=ORANGE, thickness=2, height=12, yOffset=7, orient="vertical").encode(
         x=alt.X("full:Q", axis=None), y=y
     )
     return _draw(bars + full + names + told, name, 12 + 34 * len(limits), label)

@@ -28,7 +28,7 @@ def render_report(facts: ReportFacts) -> str:
     # The chart grammar takes a third of a second to load; only who renders pays for it.
     from rapport.reports import sections_plan as plan
     from rapport.reports import sections_proof as proof
-    from rapport.reports.sections_shared import shared_section
+    from rapport.reports.sections_shared import shared_in_brief, shared_section
 
     sections = (
         plan.goals_section(facts),
@@ -53,7 +53,13 @@ def render_report(facts: ReportFacts) -> str:
     )
     summary = (*_sums(facts), *_comparisons(facts))
     page = environment.get_template("report.html.j2")
-    return page.render(facts=facts, as_of=facts.as_of.isoformat(), summary=summary, sections=sections)
+    return page.render(
+        facts=facts,
+        as_of=facts.as_of.isoformat(),
+        summary=summary,
+        shared=shared_in_brief(facts),
+        sections=sections,
+    )
 
 
 def _sums(facts: ReportFacts) -> tuple[KeyFigure, ...]:

@@ -262,7 +262,7 @@ def decision_section(facts: ReportFacts) -> Section:
             ("Tier", "Expected contribution", "Giveaways", "Contact cost", "Cost of learning"),
             tuple(rows),
             "Expected contribution is after giveaways and contact cost. Giveaways are discounts on what would "
-            "have been bought anyway.",
+            f"have been bought anyway.{_learning_that_earns(facts)}",
         ),
         _channels(facts),
         _reasons(facts),
@@ -276,6 +276,12 @@ def decision_section(facts: ReportFacts) -> Section:
         ),
         blocks,
     )
+
+
+def _learning_that_earns(facts: ReportFacts) -> str:
+    if all((d.exploration_cost.value or 0.0) >= 0.0 for d in facts.decided):
+        return ""
+    return " A cost of learning below zero: chance spoke to customers whom the prices of limits leave silent."
 
 
 def _reasons(facts: ReportFacts) -> Table:

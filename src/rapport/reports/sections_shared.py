@@ -42,8 +42,8 @@ def shared_section(facts: ReportFacts) -> Section:
         return Section("shared", title, ("Limits that all customers share, and what they cost.",), (missing,))
     binding, free = _in_order(shared)
     says = (
-        f"{len(binding):,} of {len(shared.limits):,} limits bind. The price of a limit is what one more unit of it "
-        "would bring, of a minimum one unit less; each customer is decided alone at these prices.",
+        f"{_how_many_bind(shared)} A limit binds where it is used up or has a price. The price is what one more unit "
+        "of the limit would bring, of a minimum one unit less; each customer is decided alone at these prices.",
         _how_good(facts, shared),
     )
     blocks: list[Block] = [Terms(shared.declared)] if shared.declared else []
@@ -59,14 +59,28 @@ def _in_order(shared: SharedFacts) -> tuple[list[LimitFacts], list[LimitFacts]]:
     return binding, free
 
 
+def shared_in_brief(facts: ReportFacts) -> str:
+    """Return for the summary how many limits bind and how good the plan is; empty before anything is shared out."""
+    if facts.shared is None:
+        return ""
+    return f"Every shared limit is kept; {_how_many_bind(facts.shared)} {_how_good(facts, facts.shared)}"
+
+
+def _how_many_bind(shared: SharedFacts) -> str:
+    binding = sum(x.binding for x in shared.limits)
+    return f"{binding:,} of {len(shared.limits):,} limits bind."
+
+
 def _how_good(facts: ReportFacts, shared: SharedFacts) -> str:
     value, bound, greedy = (
         show_figure(f, facts.currency).number for f in (shared.plan_value, shared.bound, shared.greedy)
     )
+    rests = " All three are assumed." if shared.plan_value.basis == "assumed" else ""
     levers = " Levers count in all three." if shared.steered else ""
+    minima = ", and may miss minima" if any(x.at_least for x in shared.limits) else ""
     return (
-        f"The plan is worth {value}; no plan within the limits can be worth more than {bound}. Filled greedily by "
-        f"value, without prices, the same limits give {greedy}.{levers}"
+        f"Without chance the plan is worth {value}; no plan within the limits can be worth more than {bound}. Filled "
+        f"greedily by value, without prices, the same limits give {greedy}{minima}.{rests}{levers}"
     )
 
 

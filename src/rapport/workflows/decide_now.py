@@ -191,7 +191,7 @@ def _channel(desk: Desk, name: str) -> int:
     names = [c.name for c in desk.terms[0].policy.channels]
     if name not in names:
         raise LookupFailed(
-            f"channel: is not of the programme - {name!r}; must be one of {', '.join(names)}.{nearest(name, names)}"
+            f"channel: not in the programme - {name!r}; must be one of {', '.join(names)}.{nearest(name, names)}"
         )
     return names.index(name)
 
@@ -206,7 +206,7 @@ def _after_events(desk: Desk, row: pa.Table, asked: Asked) -> tuple[pa.Table, tu
             _channel(desk, event.what)
             contacts = row["contacts_in_period"][0].as_py() + 1
             row = _with(row, "contacts_in_period", pa.array([contacts], pa.int64()))
-            told = f"contacted through {event.what}: {contacts} contacts in the period"
+            told = f"contacted through {event.what}: contact number {contacts} in the period"
         else:
             reachable = _list_of(row, "reachable")
             reachable[_channel(desk, event.what)] = False
@@ -225,7 +225,7 @@ def _bought(desk: Desk, row: pa.Table, item: str) -> tuple[pa.Table, str]:
         return _without(row, mine), f"bought {item}: {mine.sum()} offers cool down"
     before = _list_of(row, "candidate_bought_before") | mine
     row = _with(row, "candidate_bought_before", _one_list(before, "candidate_bought_before"))
-    return row, f"bought {item}: {mine.sum()} offers are of something bought before"
+    return row, f"bought {item}: offers that now count as bought before: {mine.sum()}"
 
 
 def _list_of(row: pa.Table, name: str) -> NDArray[Any]:

@@ -6,21 +6,28 @@ the decision function gives them again for the customer alone is checked each ti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from rapport.core.errors import StageMissing, UnknownCustomer, nearest
 from rapport.core.reasons import REASON_MEANINGS, CustomerReason, OfferReason
 from rapport.decide.choose import choose
 from rapport.decide.decide import decide
-from rapport.decide.describe import Terms, describe
+from rapport.decide.describe import Described, Terms, describe
+from rapport.decide.problem import Portfolio
+from rapport.decide.routes import look_at_routes
 from rapport.decide.rows import Rows
 from rapport.decide.share import as_plan
+from rapport.decide.sharing import LEVELS_A_CHANNEL
+from rapport.decide.terms import Policy, Prices
 from rapport.decide.weigh import weigh
 from rapport.economics.contribution import break_even_base_rate, with_offer_probability
+from rapport.economics.litmus import LEVELS
 from rapport.workflows.plan import decision_rows, terms_from
 from rapport.workflows.score import COOLED_DOWN, OWN_CONDITION
 from rapport.workflows.state_ports import Store
@@ -109,16 +116,18 @@ def _alternatives(
     rows: pa.Table, record: pa.Table, catalogue: pa.Table, terms: tuple[Any, ...], most: int
 ) -> list[dict[str, Any]]:
     """Return the most valuable offers that are not in the portfolio, each alone and seen."""
-    prepared, models, policy, _ = terms
+    prepared, models, policy, prices = terms
     typed = Rows.from_table(rows, len(prepared.offer_ids), len(policy.channels))
     offers, base = typed.open_to.values, typed.base_probability
-    value = describe(typed, Terms.of(prepared, models, policy)).value_micros
+    described = describe(typed, Terms.of(prepared, models, policy))
+    value = described.value_micros
     taken = np.isin(np.array(prepared.offer_ids)[offers], record["offer_ids"][0].as_py())
-    order = [i for i in np.lexsort((offers, -value)) if not taken[i]][:most]
+    order = [int(i) for i in np.lexsort((offers, -value)) if not taken[i]][:most]
     response = with_offer_probability(base, models.odds_ratio)
     # Who is left alone is so for their own reason, not because other offers are better.
     silent = None if record["offer_ids"][0].as_py() else record["reasons"][0].as_py()[0]
     highest = break_even_base_rate(prepared.margin_share, prepared.depth)
+    full = set() if silent else _shut_out_by_kind(described, _route_of(record, policy), prices, offers[taken], order)
     return [
         {
             "offer_id": prepared.offer_ids[offers[i]],
@@ -127,10 +136,52 @@ def _alternatives(
             "response_probability_if_seen": float(response[i]),
             "value_if_seen_micros": int(value[i]),
             "pays_below_base_probability": float(highest[offers[i]]),
-            "reason": silent or str(OfferReason.LESS_VALUE if value[i] > 0 else OfferReason.DOES_NOT_PAY),
+            "reason": silent or str(_why_not(int(value[i]), i in full)),
         }
         for i in order
     ]
+
+
+def _why_not(value_micros: int, kind_is_full: bool) -> OfferReason:
+    if kind_is_full:
+        return OfferReason.KIND_FULL
+    return OfferReason.LESS_VALUE if value_micros > 0 else OfferReason.DOES_NOT_PAY
+
+
+def _route_of(record: pa.Table, policy: Policy) -> int:
+    """Return the route of who is spoken to."""
+    channel = [c.name for c in policy.channels].index(record["channel"][0].as_py())
+    return channel * LEVELS_A_CHANNEL + LEVELS.index(record["level"][0].as_py()) - 1
+
+
+def _shut_out_by_kind(
+    described: Described, route: int, prices: Prices, given: NDArray[np.int32], asked: Sequence[int]
+) -> set[int]:
+    """Return which of the asked open offers only their kind keeps out of the portfolio of one customer.
+
+    For each offer whose kind is full among those given the route is filled again as if that one offer had no kind.
+    """
+    portfolio = described.problem.portfolio
+    of_a_kind = portfolio.kind[given]
+    alike = np.bincount(of_a_kind[of_a_kind >= 0], minlength=len(portfolio.kind_most))
+    # What has no kind is numbered -1 and finds the last entry.
+    full = np.append(alike >= portfolio.kind_most, False)
+    offers = described.rows.open_to.values
+    usual = _filled(described, portfolio, route, prices)
+    found = set()
+    for i in (i for i in asked if full[portfolio.kind[offers[i]]] and i not in usual):
+        kind = portfolio.kind.copy()
+        kind[offers[i]] = -1
+        if i in _filled(described, portfolio._replace(kind=kind), route, prices):
+            found.add(i)
+    return found
+
+
+def _filled(described: Described, portfolio: Portfolio, route: int, prices: Prices) -> set[int]:
+    """Return the open offers with which a route of one customer is filled at given prices."""
+    table = look_at_routes(described.problem._replace(portfolio=portfolio), prices.limit_micros)
+    slots = table.slots[0, route]
+    return set(described.source[slots[slots >= 0]].tolist())
 
 
 def _limits_met(rows: pa.Table, terms: tuple[Any, ...]) -> list[dict[str, Any]]:

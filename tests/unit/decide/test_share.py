@@ -155,6 +155,6 @@ def test_a_conflict_names_each_limit_in_its_own_unit_and_whoever_is_left_silent(
     assert conflict_text((proved, alone), policy).splitlines() == [
         "limits: fund (at most 2.5; short by 1.25); volume (at least 4,000; short by 30) cannot be met together. "
         "Loosen one of them, or what must be included.",
-        "limits: customers who must be spoken to (2 would be left silent) could not be met together in whole "
+        "limits: customers who must be spoken to (2 would be left silent) could not be met in whole "
         "numbers. Loosen one of them, or what must be included.",
     ]

@@ -211,8 +211,14 @@ def test_the_limits_stand_with_bound_use_price_and_room_and_those_that_bind_come
 
 def test_the_plan_stands_beside_the_most_that_any_plan_can_be_worth(page: str) -> None:
     said = words(section(page, "shared"))
-    assert "The plan is worth USD 2,112; no plan within the limits can be worth more than USD 2,113" in said
-    assert "the same limits give USD 1,999. Levers count in all three." in said
+    assert (
+        "Without chance the plan is worth USD 2,112; no plan within the limits can be worth more than USD 2,113"
+        in said
+    )
+    assert (
+        "the same limits give USD 1,999, and may miss minima. All three are assumed. Levers count in all three."
+        in said
+    )
     assert "3 of 5 limits bind." in said
     assert "Gap between them 0.03 %" in said
     assert "119 of 1,551 delivered" in said
@@ -245,3 +251,20 @@ def test_the_page_without_anything_declared_still_shows_what_channels_carry() ->
     told = section(render_report(sample_facts(shared=replace(SHARED, limits=LIMITS[:1], declared=()))), "shared")
     assert "0 of 1 limits bind." in told
     assert told.count("<svg ") == 1
+
+
+def test_the_summary_says_how_many_limits_bind_and_how_good_the_plan_is(page: str) -> None:
+    told = section(page, "summary")
+    said = words(told)
+    assert "Every shared limit is kept; 3 of 5 limits bind. Without chance the plan is worth USD 2,112" in said
+    assert '<a href="#shared">' in told
+    assert "shared limit" not in words(section(render_report(sample_facts(shared=None)), "summary"))
+
+
+def test_learning_that_costs_less_than_nothing_is_explained(page: str) -> None:
+    facts = sample_facts()
+    assert "below zero: chance" not in words(section(page, "decision"))
+    first, *others = facts.decided
+    earns = replace(first, exploration_cost=replace(first.exploration_cost, value=-1.2e6))
+    told = section(render_report(replace(facts, decided=(earns, *others))), "decision")
+    assert "A cost of learning below zero: chance spoke to customers whom the prices" in words(told)
