@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from rapport.decide.bound import Bound
+from rapport.decide.charge import add_use
 from rapport.decide.kernel import kernel
 from rapport.decide.problem import SILENT, Limits, Problem
-from rapport.decide.respond import Response, add_use, respond
+from rapport.decide.respond import Response, respond
 
 FEW = 400
 """Customers, at most: there is a column for each and each step."""

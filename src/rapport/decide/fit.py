@@ -12,19 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rapport.decide.charge import contact_charge, entry_applies, entry_use, offer_charge
 from rapport.decide.kernel import kernel
 from rapport.decide.problem import SILENT, Entries, Problem
-from rapport.decide.respond import (
-    Response,
-    Work,
-    contact_charge,
-    entry_applies,
-    entry_use,
-    offer_charge,
-    portfolio_value,
-    price_route,
-    take,
-)
+from rapport.decide.respond import Response, Work, portfolio_value, price_route, take
 
 EXACT = 1e-12
 """Sums of uses that are no whole numbers may miss a bound by this share of it, from rounding alone."""

@@ -11,9 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rapport.decide.charge import contact_charge
 from rapport.decide.kernel import block_count, in_threads, kernel
 from rapport.decide.problem import Problem
-from rapport.decide.respond import Work, contact_charge, fill_route, room_for
+from rapport.decide.respond import Work, fill_route, room_for
 
 SHUT = -np.inf
 """In place of a worth: beside the best choice the offer may not stand."""

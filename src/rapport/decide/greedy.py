@@ -25,7 +25,7 @@ from rapport.decide.fit import (
 )
 from rapport.decide.kernel import block_count, in_threads, kernel
 from rapport.decide.problem import SILENT, Problem
-from rapport.decide.respond import Response, Work, respond, room_for
+from rapport.decide.respond import Work, respond, room_for
 
 BOOSTS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0, 10000.0)
 """What missing a whole minimum is made to cost, in values of the whole plan, step by step until enough is found."""
@@ -77,59 +77,16 @@ def fill_in_order(
 
 
 @kernel
-def wish_within(
-    p: Problem, prices: NDArray[np.float64], i: int, wish: Response, ledger: Ledger, work: Work
-) -> tuple[int, float]:
-    """Fill `work.best` with a customer's best choice at prices in the room left and book it; return route and lack.
-
-    What fits of all that is open is the best that fits, so the wish is tried before anything is chosen anew.
-    """
-    fits, lack = use_choice(p, i, wish.route[i], wish.chosen[i], 1.0, ledger)
-    if fits:
-        for s in range(len(work.best)):
-            work.best[s] = wish.chosen[i, s]
-        return wish.route[i], lack
-    use_choice(p, i, wish.route[i], wish.chosen[i], -1.0, ledger)
-    route = choose_within(p, prices, i, ledger, work)[0]
-    return route, use_choice(p, i, route, work.best, 1.0, ledger)[1]
-
-
-@kernel
-def _give_in_order(
-    p: Problem,
-    prices: NDArray[np.float64],
-    order: NDArray[np.int64],
-    wish: Response,
-    plan: Plan,
-    ledger: Ledger,
-    work: Work,
-) -> None:
-    """Give each customer of an empty plan in turn the best that fits."""
-    for i in order:
-        route, _ = wish_within(p, prices, i, wish, ledger, work)
-        put(p, i, route, work.best, plan)
-
-
-@kernel
 def settle(
-    p: Problem,
-    prices: NDArray[np.float64],
-    order: NDArray[np.int64],
-    wish: Response,
-    plan: Plan,
-    ledger: Ledger,
-    work: Work,
+    p: Problem, prices: NDArray[np.float64], order: NDArray[np.int64], plan: Plan, ledger: Ledger, work: Work
 ) -> int:
-    """Offer each customer in turn the best that fits; keep it where minima lack less, or no more and value rises.
-
-    `wish` is everybody's best choice at the prices.
-    """
+    """Offer each customer in turn the best that fits; keep it where minima lack less, or no more and value rises."""
     moved = 0
     for i in order:
         before = choice_value(p, i, plan.route[i], plan.chosen[i])
         lack = use_choice(p, i, plan.route[i], plan.chosen[i], -1.0, ledger)[1]
-        route, more = wish_within(p, prices, i, wish, ledger, work)
-        lack += more
+        route = choose_within(p, prices, i, ledger, work)[0]
+        lack += use_choice(p, i, route, work.best, 1.0, ledger)[1]
         gained = choice_value(p, i, route, work.best) - before
         unheard = p.customers.forced[i] and plan.route[i] == SILENT and route != SILENT
         silenced = p.customers.forced[i] and plan.route[i] != SILENT and route == SILENT
@@ -206,7 +163,7 @@ def raise_minima(problem: Problem, prices: NDArray[np.float64], plan: Plan, ledg
         subsidised = prices - np.where(missed, boost * scale * ledger.scale, 0.0)
         ask = Question(subsidised, prices, np.zeros(len(prices)), ledger.usage.copy())
         order = cheapest_first(instead(problem, ask, plan, ledger))
-        settle(problem, subsidised, order, respond(problem, subsidised), plan, ledger, work)
+        settle(problem, subsidised, order, plan, ledger, work)
 
 
 def greedy_plan(problem: Problem) -> Plan:
@@ -225,7 +182,7 @@ def greedy_plan(problem: Problem) -> Plan:
     ledger = open_ledger(problem)
     plan = empty_plan(problem)
     late = np.where(problem.customers.forced, -np.inf, -wanted.value)
-    _give_in_order(problem, prices, np.argsort(late, kind="stable"), wanted, plan, ledger, room_for(problem))
+    fill_in_order(problem, prices, np.argsort(late, kind="stable"), plan, ledger, room_for(problem))
     if missing(ledger).any():
         plan = recount(problem, plan, ledger)
         raise_minima(problem, prices, plan, ledger)

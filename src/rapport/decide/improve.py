@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapport.core.keys import customer_key, uniform
+from rapport.decide.charge import entry_applies
 from rapport.decide.fit import (
     Ledger,
     Plan,
@@ -28,7 +29,7 @@ from rapport.decide.fit import (
 from rapport.decide.greedy import missing, put
 from rapport.decide.kernel import kernel
 from rapport.decide.problem import SILENT, Problem
-from rapport.decide.respond import Response, Work, entry_applies, respond, room_for
+from rapport.decide.respond import Response, Work, respond, room_for
 
 FEW = 5000
 """Up to so many customers, everybody may take part in exchanges; of more, those who are torn at the prices."""

@@ -19,7 +19,7 @@ Loop = TypeVar("Loop", bound=Callable[..., object])
 MOST_BLOCKS = 256
 """Sums over customers are made in at most so many blocks, then over blocks, always in the same order."""
 
-BLOCK = 2048
+BLOCK = 512
 """Customers of a block, where that makes no more than `MOST_BLOCKS`."""
 
 

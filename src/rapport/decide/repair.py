@@ -112,7 +112,7 @@ def _top_up(problem: Problem, prices: NDArray[np.float64], plan: Plan, ledger: L
         order = who[np.argsort(-regret[who], kind="stable")]
         if hasty:
             order = order[: int(HASTY_SHARE * len(plan.route))]
-        settle(problem, cheaper, order, wish, plan, ledger, work)
+        settle(problem, cheaper, order, plan, ledger, work)
         before, value = value, recount(problem, plan, ledger).value
         if len(plan.route) > FEW and value - before <= HARDLY * (most - value):
             return

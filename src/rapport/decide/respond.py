@@ -17,8 +17,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rapport.decide.charge import add_use, contact_charge, offer_charge
 from rapport.decide.kernel import block_count, in_threads, kernel
-from rapport.decide.problem import SILENT, Entries, Problem, is_plain
+from rapport.decide.problem import SILENT, Problem, is_plain
+
+MIXED, PLAIN, COSTLY = 0, 1, 2
+"""Whether offers discount, exclude or require each other; neither; neither, and no price is below 0."""
 
 
 class Response(NamedTuple):
@@ -61,80 +65,6 @@ def make_work(widest: int, size: int, kinds: int) -> Work:
         np.empty(size, dtype=np.int32),
         np.zeros(kinds, dtype=np.int32),
     )
-
-
-@kernel
-def entry_use(p: Problem, entries: Entries, e: int, c: int, r: int) -> float:
-    """Return how much of its limit an entry uses for candidate c through route r."""
-    a = entries.amount[e]
-    if a < 0:
-        return entries.use[e]
-    used = entries.use[e] * p.candidates.amounts[a, c]
-    return used * p.portfolio.reach[r] if p.limits.through_reach[a] else used
-
-
-@kernel
-def entry_applies(p: Problem, entries: Entries, e: int, cell: int, r: int) -> bool:
-    """Return whether an entry counts for a customer of a cell through route r."""
-    if (entries.routes[e] >> r) & 1 == 0:
-        return False
-    scope = entries.scope[e]
-    return scope < 0 or p.limits.scope_has[scope, cell]
-
-
-@kernel
-def offer_charge(p: Problem, prices: NDArray[np.float64], i: int, c: int, r: int) -> float:
-    """Return what candidate c uses of the limits through route r, at their prices."""
-    cell = p.customers.cell[i]
-    total = 0.0
-    entries = p.limits.by_offer
-    j = p.candidates.offer[c]
-    for e in range(entries.start[j], entries.start[j + 1]):
-        if entry_applies(p, entries, e, cell, r):
-            total += prices[entries.limit[e]] * entry_use(p, entries, e, c, r)
-    entries = p.limits.by_cell
-    for e in range(entries.start[cell], entries.start[cell + 1]):
-        if entry_applies(p, entries, e, cell, r):
-            total += prices[entries.limit[e]] * entry_use(p, entries, e, c, r)
-    return total
-
-
-@kernel
-def contact_charge(p: Problem, prices: NDArray[np.float64], i: int, r: int) -> float:
-    """Return what a contact uses of the limits through route r, at their prices."""
-    contacts = p.limits.contacts
-    at = p.customers.cell[i] * len(p.portfolio.reach) + r
-    total = 0.0
-    for e in range(contacts.start[at], contacts.start[at + 1]):
-        a = contacts.amount[e]
-        used = contacts.use[e] if a < 0 else contacts.use[e] * p.customers.contact_amounts[a, i, r]
-        total += prices[contacts.limit[e]] * used
-    return total
-
-
-@kernel
-def add_use(p: Problem, i: int, r: int, chosen: NDArray[np.int32], sign: float, usage: NDArray[np.float64]) -> None:
-    """Add to `usage`, times `sign`, what a customer's choice uses; `chosen` counts from their first candidate."""
-    contacts = p.limits.contacts
-    cell = p.customers.cell[i]
-    at = cell * len(p.portfolio.reach) + r
-    for e in range(contacts.start[at], contacts.start[at + 1]):
-        a = contacts.amount[e]
-        used = contacts.use[e] if a < 0 else contacts.use[e] * p.customers.contact_amounts[a, i, r]
-        usage[contacts.limit[e]] += sign * used
-    for k in range(len(chosen)):
-        if chosen[k] < 0:
-            break
-        c = p.customers.start[i] + chosen[k]
-        entries = p.limits.by_offer
-        j = p.candidates.offer[c]
-        for e in range(entries.start[j], entries.start[j + 1]):
-            if entry_applies(p, entries, e, cell, r):
-                usage[entries.limit[e]] += sign * entry_use(p, entries, e, c, r)
-        entries = p.limits.by_cell
-        for e in range(entries.start[cell], entries.start[cell + 1]):
-            if entry_applies(p, entries, e, cell, r):
-                usage[entries.limit[e]] += sign * entry_use(p, entries, e, c, r)
 
 
 @kernel
@@ -325,8 +255,13 @@ def fill_route(p: Problem, prices: NDArray[np.float64], i: int, r: int, work: Wo
 
 
 @kernel
-def fill_route_plain(p: Problem, prices: NDArray[np.float64], i: int, r: int, work: Work) -> tuple[int, float]:
-    """Do what `fill_route` does where offers neither discount nor exclude each other and none must be there."""
+def fill_route_plain(
+    p: Problem, prices: NDArray[np.float64], i: int, r: int, costly: bool, work: Work
+) -> tuple[int, float]:
+    """Do what `fill_route` does where offers neither discount nor exclude each other and none must be there.
+
+    Where no price is below 0, `costly`, an offer that could not get in for nothing is not priced.
+    """
     first, last = p.customers.start[i], p.customers.start[i + 1]
     size, filled = len(work.slot), 0
     reach = p.portfolio.reach[r]
@@ -334,8 +269,11 @@ def fill_route_plain(p: Problem, prices: NDArray[np.float64], i: int, r: int, wo
         c = first + k
         if (p.candidates.routes[c] >> r) & 1 == 0:
             continue
-        gain = reach * p.candidates.value[c] - offer_charge(p, prices, i, c, r)
-        if gain <= 0.0 or (filled == size and gain <= work.gain[work.slot[size - 1]]):
+        gain, least = reach * p.candidates.value[c], work.gain[work.slot[size - 1]] if filled == size else 0.0
+        if costly and gain <= least:
+            continue
+        gain -= offer_charge(p, prices, i, c, r)
+        if gain <= least:
             continue
         work.gain[k] = gain
         s = filled if filled < size else size - 1
@@ -391,14 +329,17 @@ def _least_loss(p: Problem, prices: NDArray[np.float64], i: int, r: int, work: W
 
 
 @kernel
-def fill_open(p: Problem, prices: NDArray[np.float64], i: int, r: int, plain: bool, work: Work) -> tuple[int, float]:
+def fill_open(p: Problem, prices: NDArray[np.float64], i: int, r: int, plain: int, work: Work) -> tuple[int, float]:
     """Fill `work.slot` with what is best said through an open route; return slots filled and net value.
 
     A contact needs an offer: where the contact itself is paid for (a price below 0) it may be one that loses. With
     nothing to say the net value is -inf, unless the customer is forced.
     """
     contact = p.customers.contact_micros[i, r] - contact_charge(p, prices, i, r)
-    filled, gain = fill_route_plain(p, prices, i, r, work) if plain else fill_route(p, prices, i, r, work)
+    if plain == MIXED:
+        filled, gain = fill_route(p, prices, i, r, work)
+    else:
+        filled, gain = fill_route_plain(p, prices, i, r, plain == COSTLY, work)
     if filled == 0 and not p.customers.forced[i]:
         if contact <= 0.0:
             return 0, -np.inf
@@ -407,7 +348,7 @@ def fill_open(p: Problem, prices: NDArray[np.float64], i: int, r: int, plain: bo
 
 
 @kernel
-def best_choice(p: Problem, prices: NDArray[np.float64], i: int, plain: bool, work: Work) -> tuple[int, int, float]:
+def best_choice(p: Problem, prices: NDArray[np.float64], i: int, plain: int, work: Work) -> tuple[int, int, float]:
     """Fill `work.best` with a customer's best choice; return route, slots filled and net value.
 
     Equal routes go to the lower number, and silence comes before all. A contact needs an offer, and more worth than
@@ -433,7 +374,7 @@ def best_choice(p: Problem, prices: NDArray[np.float64], i: int, plain: bool, wo
 def _respond_blocks(
     p: Problem,
     prices: NDArray[np.float64],
-    plain: bool,
+    plain: int,
     out: Response,
     usages: NDArray[np.float64],
     work: Work,
@@ -485,8 +426,10 @@ def respond(problem: Problem, prices: NDArray[np.float64]) -> Response:
         np.zeros(n),
         np.zeros(limits),
     )
-    plain = is_plain(problem.portfolio) and not problem.candidates.must.any()
     exact = np.ascontiguousarray(prices, dtype=np.float64)
+    plain = MIXED
+    if is_plain(problem.portfolio) and not problem.candidates.must.any():
+        plain = COSTLY if (exact >= 0.0).all() else PLAIN
 
     def work(first: int, last: int) -> None:
         _respond_blocks(problem, exact, plain, out, usages, room_for(problem), (first, last))

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rapport.decide.charge import offer_charge
 from rapport.decide.kernel import block_count, in_threads, kernel
 from rapport.decide.problem import Problem
-from rapport.decide.respond import Work, fill_open, offer_charge, portfolio_value, room_for
+from rapport.decide.respond import MIXED, Work, fill_open, portfolio_value, room_for
 
 
 class RouteTable(NamedTuple):
@@ -76,7 +77,7 @@ def _look(
         for r in range(routes):
             if p.customers.contact_micros[i, r] == -np.inf:
                 continue
-            filled, net = fill_open(p, prices, i, r, False, work)
+            filled, net = fill_open(p, prices, i, r, MIXED, work)
             if net == -np.inf:
                 continue
             chosen = out.slots[i, r]

@@ -18,20 +18,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rapport.decide.charge import contact_charge, entry_applies, entry_use, offer_charge
 from rapport.decide.freeze import SHUT
 from rapport.decide.kernel import block_count, in_threads, kernel
 from rapport.decide.problem import Entries, Problem, is_plain
-from rapport.decide.respond import (
-    Work,
-    contact_charge,
-    entry_applies,
-    entry_use,
-    fill_with_all,
-    offer_charge,
-    only_musts,
-    price_route,
-    room_for,
-)
+from rapport.decide.respond import Work, fill_with_all, only_musts, price_route, room_for
 
 FAR = 36.0
 """Beyond so many temperatures a share is 0 or 1 to the last bit of a float."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rapport.decide.charge import add_use, contact_charge, offer_charge
 from rapport.decide.kernel import block_count, in_threads, kernel
 from rapport.decide.problem import SILENT, Problem
-from rapport.decide.respond import add_use, contact_charge, offer_charge, portfolio_value
+from rapport.decide.respond import portfolio_value
 
 
 @kernel
