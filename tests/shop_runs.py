@@ -37,17 +37,22 @@ class Ran:
         return json.loads(self.out)
 
 
-def rapport(*words: str | Path) -> Ran:
-    """Run one command to its end."""
+def rapport(*words: str | Path, pandas: bool = False) -> Ran:
+    """Run one command to its end; only what measures another library may import pandas."""
     done = subprocess.run(
-        [*COMMAND, *map(str, words)], capture_output=True, text=True, timeout=300, env=environment(), check=False
+        [*COMMAND, *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"COLUMNS": "200"} if pandas else environment(),
+        check=False,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-def done(*words: str | Path) -> Ran:
+def done(*words: str | Path, pandas: bool = False) -> Ran:
     """Run one command that must succeed."""
-    ran = rapport(*words)
+    ran = rapport(*words, pandas=pandas)
     assert ran.code == 0, ran.talk
     assert "Warning" not in ran.talk, ran.talk
     return ran

@@ -8,6 +8,7 @@ every machine; the clock, which a face passes, is a safety stop.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,7 +143,11 @@ def allocate(
     tell = progress or (lambda step, share: None)
     check_problem(problem)
     tell("prices", 0.0)
-    search = find_prices(problem, start=start, clock=clock, allowed_seconds=allowed_seconds, salt=salt)
+    with ThreadPoolExecutor(1) as beside:
+        # It goes customer by customer on one thread, and asks for no prices.
+        greedy = beside.submit(greedy_plan, problem)
+        search = find_prices(problem, start=start, clock=clock, allowed_seconds=allowed_seconds, salt=salt)
+        plain = greedy.result()
     tell("prices", 1.0)
     tell("plan", 0.0)
     late = search.stopped_by_time
@@ -157,7 +162,6 @@ def allocate(
             late = True
         return late
 
-    plain = greedy_plan(problem)
     plan = _plan(problem, search, plain, salt, enough)
     met = _misses(problem, plan) == (0, 0.0)
     tell("plan", 1.0)

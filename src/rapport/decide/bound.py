@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rapport.decide.problem import Problem
 from rapport.decide.respond import respond
+from rapport.decide.weigh import weigh
 
 
 class Bound(NamedTuple):
@@ -45,7 +46,7 @@ def kinds_cross(problem: Problem) -> bool:
 def relaxations(problem: Problem) -> tuple[Problem, ...]:
     """Return problems whose best choices are found exactly and are worth at least those of `problem`.
 
-    Mostly that is the problem itself.
+    Mostly that is the problem itself; else there are two.
     """
     if not kinds_cross(problem):
         return (problem,)
@@ -68,7 +69,7 @@ def bound_at(relaxed: tuple[Problem, ...], prices: NDArray[np.float64]) -> Bound
     Returns
     -------
     Bound
-        The same bits on any number of threads. `usage` is that of the first relaxed problem.
+        The same bits on any number of threads. `usage` is that of the choices that the bound is made of.
 
     References
     ----------
@@ -76,10 +77,13 @@ def bound_at(relaxed: tuple[Problem, ...], prices: NDArray[np.float64]) -> Bound
     """
     exact = np.ascontiguousarray(prices, dtype=np.float64)
     found = [respond(problem, exact) for problem in relaxed]
-    net = found[0].net
-    for other in found[1:]:
-        net = np.minimum(net, other.net)
+    net, usage = found[0].net, found[0].usage
+    if len(found) > 1:
+        lower = found[1].net < net
+        route = np.where(lower, found[1].route, found[0].route)
+        chosen = np.where(lower[:, None], found[1].chosen, found[0].chosen)
+        net, usage = np.minimum(net, found[1].net), weigh(relaxed[0], route, chosen)[1]
     priced = exact != 0.0
     limits = relaxed[0].limits
     value = float(np.sum(exact[priced] * limits.bound[priced])) + float(net.sum())
-    return Bound(value, found[0].usage)
+    return Bound(value, usage)

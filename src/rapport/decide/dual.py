@@ -70,7 +70,7 @@ class Effort(NamedTuple):
     settled: float
 
 
-LEADING = Effort(20, 1, 1e-5)
+LEADING = Effort(12, 1, 1e-4)
 """Leads near; the exact steps do the rest."""
 
 COOLING = Effort(25, 4, 1e-6)

@@ -77,7 +77,11 @@ class Peak:
 
 
 def find_peak(
-    objective: Objective, starts: Sequence[Sequence[float]], lower: Sequence[float], upper: Sequence[float]
+    objective: Objective,
+    starts: Sequence[Sequence[float]],
+    lower: Sequence[float],
+    upper: Sequence[float],
+    rough: Objective | None = None,
 ) -> Peak:
     """Return the highest point that a truncated Newton search finds from several fixed starts.
 
@@ -91,6 +95,8 @@ def find_peak(
     starts : sequence of sequences of k floats
     lower, upper : sequences of k floats
         Bounds of the log-parameters.
+    rough : callable, optional
+        What the rough searches climb, where ``objective`` is costly: the same over fewer rows.
 
     Returns
     -------
@@ -99,11 +105,11 @@ def find_peak(
     """
     from scipy.optimize import minimize
 
-    def downhill(point: Floats) -> tuple[float, Floats]:
-        value, gradient = objective(point)
-        return -value, -gradient
+    def search(climbed: Objective, start: Floats, settings: dict[str, float]) -> tuple[Floats, float]:
+        def downhill(point: Floats) -> tuple[float, Floats]:
+            value, gradient = climbed(point)
+            return -value, -gradient
 
-    def search(start: Floats, settings: dict[str, float]) -> tuple[Floats, float]:
         limits = list(zip(lower, upper, strict=True))
         # TNC and not L-BFGS-B: scipy's L-BFGS-B calls a threaded BLAS for these few numbers, and waits for threads.
         found = minimize(downhill, start, jac=True, method="TNC", bounds=limits, options={"maxfun": 500, **settings})
@@ -112,13 +118,14 @@ def find_peak(
     best: Floats | None = None
     best_value = -np.inf
     for start in starts:
-        point, value = search(np.clip(np.asarray(start, dtype=np.float64), lower, upper), {"ftol": 1e-6})
+        inside = np.clip(np.asarray(start, dtype=np.float64), lower, upper)
+        point, value = search(rough or objective, inside, {"ftol": 1e-6})
         # A later start must be better by more than rounding: equal peaks leave the first one standing.
         if np.isfinite(value) and value > best_value + 1e-10:
             best, best_value = point, value
     if best is None:
         return Peak(np.clip(np.asarray(starts[0]), lower, upper), -np.inf, Status.NOT_CONVERGED)
-    best, best_value = search(best, {"ftol": 1e-15, "gtol": 1e-9})
+    best, best_value = search(objective, best, {"ftol": 1e-15, "gtol": 1e-9})
     gradient = objective(best)[1]
     at_lower, at_upper = best <= np.asarray(lower) + 1e-6, best >= np.asarray(upper) - 1e-6
     held = (at_lower & (gradient <= 0)) | (at_upper & (gradient >= 0))

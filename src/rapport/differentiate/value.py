@@ -20,8 +20,10 @@ from rapport.differentiate.lifetime import (
     LifetimeModel,
     alive_probability,
     checked_history,
+    purchase_tail,
     purchases_if_alive,
 )
+from rapport.differentiate.lifetime_model import Rows
 from rapport.differentiate.likelihood import Floats, Integers
 from rapport.differentiate.spend import SpendModel, expected_spend_micros
 
@@ -125,7 +127,7 @@ def value_customers(
     ----------
     history : PurchaseHistory
     lifetime : LifetimeModel
-        Fitted in days or weeks; days are converted.
+        Of any method, fitted in days or weeks; days are converted.
     spend : SpendModel
     terms : ValueTerms
 
@@ -143,8 +145,8 @@ def value_customers(
     References
     ----------
     Fader, Hardie & Lee (2005), "RFM and CLV: using iso-value curves for customer base analysis", Journal of
-    Marketing Research 42(4): value = margin x expected purchases x expected spend, discounted, with the BG/NBD in
-    place of the Pareto/NBD.
+    Marketing Research 42(4): value = margin x expected purchases x expected spend, discounted, with the lifetime
+    model given in place of the Pareto/NBD.
     """
     _check_terms(terms)
     known, (x, t_x, T, mean, averaged) = _known_history(history)
@@ -152,9 +154,9 @@ def value_customers(
     t_x, T = t_x / unit, T / unit
     horizon = terms.horizon_days / unit
     alive = alive_probability(lifetime, x, t_x, T)
-    ahead = purchases_if_alive(lifetime, x, T, horizon)
+    ahead = purchases_if_alive(lifetime, (x, t_x, T), horizon)
     day_rate = np.log1p(terms.yearly_discount) / YEAR_DAYS
-    discounted = _discounted_purchases(lifetime, (x, T, ahead), horizon, day_rate * unit)
+    discounted = _discounted_purchases(lifetime, (x, t_x, T), ahead, horizon, day_rate * unit)
     expected_spend = expected_spend_micros(spend, averaged, mean)
     cost = np.zeros_like(x) if terms.cost_to_serve_micros is None else np.asarray(terms.cost_to_serve_micros)
     net = expected_spend - cost
@@ -207,60 +209,19 @@ def _known_history(history: PurchaseHistory) -> tuple[NDArray[np.bool_], tuple[F
     return known, (*checked_history(x, t_x, T), mean, averaged)
 
 
-def _discounted_purchases(
-    model: LifetimeModel, rows: tuple[Floats, Floats, Floats], horizon: float, rate: float
-) -> Floats:
+def _discounted_purchases(model: LifetimeModel, rows: Rows, ahead: Floats, horizon: float, rate: float) -> Floats:
     """Return the integral of exp(-rate s) dN(s), by parts: N at the end and three times before it."""
-    x, T, ahead = rows
     if rate == 0.0:
         return ahead
     total = float(np.exp(-rate * horizon)) * ahead
     for node, weight in zip(DISCOUNT_NODES, DISCOUNT_WEIGHTS, strict=True):
         time = float(node) * horizon
         factor = weight * rate * horizon * float(np.exp(-rate * time))
-        total = total + factor * purchases_if_alive(model, x, T, time)
+        total = total + factor * purchases_if_alive(model, rows, time)
     return total
 
 
-def purchase_tail(model: LifetimeModel, rows: tuple[Floats, Floats, Floats], horizon: float, count: Floats) -> Floats:
-    """Return the probability of more than ``count`` purchase days within the horizon.
-
-    Parameters
-    ----------
-    model : LifetimeModel
-    rows : three float64 arrays, shape (n,)
-        Frequency, recency, age, in the time unit of the model.
-    horizon : float
-        In the time unit of the model.
-    count : float64 array, shape (n,)
-        Whole numbers >= 0.
-
-    Returns
-    -------
-    float64 array, shape (n,), in [0, 1].
-
-    Notes
-    -----
-    A customer still here buys J times unless dropping out, J ~ negative binomial with shape r + x, and is still
-    here after k of those with chance B(a, b + x + k) / B(a, b + x). Given that the customer is here, rate and
-    drop-out are independent under the model, so P(more than k) = P(alive) P(J > k) times that chance. Summed over
-    k this is eq. (10) of Fader, Hardie & Lee (2005), Marketing Science 24(2).
-    """
-    from scipy.special import betainc, gammaln
-
-    x, t_x, T = rows
-    chance = horizon / (model.alpha + T + horizon)
-    tail = alive_probability(model, x, t_x, T) * betainc(count + 1.0, model.r + x, chance)
-    if model.a == 0.0:
-        return np.asarray(tail, dtype=np.float64)
-    after = model.b + x
-    kept = gammaln(after + count) - gammaln(after) + gammaln(model.a + after) - gammaln(model.a + after + count)
-    return np.asarray(tail * np.exp(np.minimum(kept, 0.0)), dtype=np.float64)
-
-
-def purchase_quantile(
-    model: LifetimeModel, rows: tuple[Floats, Floats, Floats], horizon: float, level: float
-) -> Integers:
+def purchase_quantile(model: LifetimeModel, rows: Rows, horizon: float, level: float) -> Integers:
     """Return the smallest count that is not exceeded with probability ``level``.
 
     Parameters
@@ -277,6 +238,13 @@ def purchase_quantile(
     -------
     int64 array, shape (n,), at most 2**40.
     """
+    # The same history has the same quantile, and customers share histories: each is worked out once.
+    distinct, which = np.unique(np.stack(rows, axis=1), axis=0, return_inverse=True)
+    columns = [np.ascontiguousarray(column) for column in distinct.T]
+    return _distinct_quantile(model, (columns[0], columns[1], columns[2]), horizon, level)[which]
+
+
+def _distinct_quantile(model: LifetimeModel, rows: Rows, horizon: float, level: float) -> Integers:
     beyond = 1.0 - level
     # low is exceeded too often (or -1), high is not: doubling finds high, halving closes the gap.
     low, high = np.full(rows[0].shape, -1.0), np.zeros(rows[0].shape)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from rapport.core.errors import StateDamaged
 from rapport.core.money import to_micros
+from rapport.differentiate.lifetime_model import LifetimeModel
 from rapport.differentiate.tiers import summarise_tiers
 from rapport.measure.scorecard import basis_of
 from rapport.program.model import Program
@@ -210,9 +211,11 @@ def _value_model(program: Program, store: Store, record: dict[str, Any]) -> Valu
         _required(store, store.state / "models" / f"{score['counts'][n]['version']}.json")
         for n in ("lifetime", "spend")
     )
-    names = ("r", "alpha", "a", "b")
+    model = LifetimeModel.from_record(lifetime)
     errors = _standard_errors(lifetime)
-    parameters = [_parameter(n, lifetime[n], errors[i] if errors else None) for i, n in enumerate(names)]
+    parameters = [
+        _parameter(n, value, errors[i] if errors else None) for i, (n, value) in enumerate(model.parameters.items())
+    ]
     parameters += [
         ParameterFacts(n, Figure(spend[n], note="fitted; its uncertainty is not estimated")) for n in ("p", "q")
     ]
@@ -228,8 +231,21 @@ def _value_model(program: Program, store: Store, record: dict[str, Any]) -> Valu
         status=lifetime["status"] if lifetime["status"] != "OK" else spend["status"],
         horizon_days=program.horizon_days,
         parameters=tuple(parameters),
-        note="cost to serve is not known" if cost is None else f"cost to serve is {cost.basis}",
+        note="; ".join(
+            [
+                "cost to serve is not known" if cost is None else f"cost to serve is {cost.basis}",
+                *_chosen_among(model),
+            ]
+        ),
     )
+
+
+def _chosen_among(model: LifetimeModel) -> list[str]:
+    """Return what the lifetime model was chosen among, and by how much each missed."""
+    if not model.compared:
+        return []
+    missed = ", ".join(f"{c.method} {c.error:.4f}" for c in model.compared)
+    return [f"chosen by forecasts of earlier days, which missed, in purchase days a customer and day, by: {missed}"]
 
 
 def _standard_errors(lifetime: dict[str, Any]) -> list[float] | None:

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from rapport.core.errors import SourceEmpty
 from rapport.core.money import to_micros
 from rapport.core.tables import CATALOGUE, SCORES
-from rapport.differentiate.lifetime import LifetimeModel, fit_lifetime
+from rapport.differentiate.lifetime_choice import choose_lifetime
+from rapport.differentiate.lifetime_model import LifetimeModel
 from rapport.differentiate.offers_sql import item_products_sql
+from rapport.differentiate.purchase_days import PurchaseDays, purchase_days
 from rapport.differentiate.relevance import fit_relevance, predict_relevance
 from rapport.differentiate.relevance_history import (
     PurchaseHistory,
@@ -54,14 +56,26 @@ class ValueModels:
     spend: SpendModel
 
 
-def fit_values(states: pa.Table, program: Program) -> tuple[ValueModels, CustomerValues, NDArray[np.str_]]:
-    """Return the value models, the value of each customer, and their tier, from the states of a day."""
+def read_purchase_days(engine: Engine) -> PurchaseDays:
+    """Return the days on which each customer bought before the day of the decision; needs `make_purchases`."""
+    found = engine.query("SELECT DISTINCT customer_key, day FROM purchases ORDER BY customer_key, day")
+    return purchase_days(found["customer_key"].to_numpy(), found["day"].to_numpy().astype("datetime64[D]"))
+
+
+def fit_values(
+    states: pa.Table, purchases: PurchaseDays, program: Program, as_of: date
+) -> tuple[ValueModels, CustomerValues, NDArray[np.str_]]:
+    """Return the value models, the value of each customer, and their tier, from what was known on a day.
+
+    `purchases` are those of the customers of `states`, from `read_purchase_days`.
+    """
     bought = states["purchase_days"].to_numpy() > 0
     days = states["purchase_days"].to_numpy()
     frequency, recency, age = (states[c].to_numpy() for c in ("frequency", "recency_days", "age_days"))
     mean = np.where(bought, states["margin_micros"].to_numpy() / np.maximum(days, 1), 0.0)
     models = ValueModels(
-        lifetime=fit_lifetime(frequency[bought], recency[bought], age[bought], time_unit="day"),
+        # Age is counted to the day of the decision, so that day is the last one known; nobody has bought on it yet.
+        lifetime=choose_lifetime(purchases, end=day_number(as_of)),
         spend=fit_spend(days[bought], mean[bought]),
     )
     cost = program.cost_to_serve
@@ -284,6 +298,7 @@ __all__ = [
     "exclusions",
     "fit_values",
     "reachable",
+    "read_purchase_days",
     "relevance_for",
     "score_table",
 ]

@@ -36,6 +36,7 @@ from rapport.workflows.score import (
     exclusions,
     fit_values,
     reachable,
+    read_purchase_days,
     relevance_for,
     score_table,
 )
@@ -64,10 +65,10 @@ def _state(turn: Turn, tools: Tools) -> dict[str, Any]:
 def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
     store, program = tools.store, turn.program
     states = store.read_table(turn.name, "states")
-    models, values, tiers = fit_values(states, program)
     with tools.make_engine() as engine:
         open_tables(engine, turn.loaded)
         make_purchases(engine, program, turn.as_of)
+        models, values, tiers = fit_values(states, read_purchase_days(engine), program, turn.as_of)
         catalogue = make_catalogue(engine, program, turn.base, turn.as_of)
         excluded = exclusions(engine, states, catalogue, program)
         declared = declared_limits(engine, program, catalogue, with_tier(states, tiers))
@@ -94,7 +95,11 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
     store.write_table(turn.name, "scores", score_table(states, scored))
     return {
         "offers": len(catalogue),
-        "lifetime": {"version": models.lifetime.version, "status": str(models.lifetime.status)},
+        "lifetime": {
+            "version": models.lifetime.version,
+            "method": models.lifetime.method,
+            "status": str(models.lifetime.status),
+        },
         "spend": {"version": models.spend.version, "status": str(models.spend.status)},
         "relevance": {"version": version, "diagnostics": diagnostics_of(relevance)},
         "tiers": {

@@ -1,4 +1,4 @@
-"""Rules of the BG/NBD fit and forecast on small tables."""
+"""Rules of the BG/NBD fit and forecast, and of the record of any model, on small tables."""
 
 from __future__ import annotations
 
@@ -12,15 +12,8 @@ from scipy.special import betainc, hyp2f1
 
 from rapport.core.keys import uniform
 from rapport.core.reasons import Status
-from rapport.differentiate.lifetime import (
-    LOG_LOWER,
-    LOG_UPPER,
-    LifetimeModel,
-    alive_probability,
-    expected_purchases,
-    fit_lifetime,
-    log_likelihood,
-)
+from rapport.differentiate.bg_nbd import LOG_LOWER, LOG_UPPER, log_likelihood
+from rapport.differentiate.lifetime import LifetimeModel, alive_probability, expected_purchases, fit_lifetime
 
 Floats = NDArray[np.float64]
 PUBLISHED = LifetimeModel(0.243, 4.414, 0.793, 2.426, "week", "bg_nbd", Status.OK, -9582.4, 2357, 1016)
@@ -217,7 +210,7 @@ def test_the_version_changes_with_the_content() -> None:
     first = fit_lifetime(*rows)
     assert first.version == fit_lifetime(*rows).version
     assert first.version != fit_lifetime(*rows[:, 1:]).version
-    assert first.version.startswith("lifetime-1-")
+    assert first.version.startswith("lifetime-2-")
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from rapport.core.keys import uniform
 from rapport.core.reasons import Basis, Status
-from rapport.differentiate.lifetime import LifetimeModel, expected_purchases
+from rapport.differentiate.lifetime import LifetimeModel, expected_purchases, purchase_tail
 from rapport.differentiate.spend import SpendModel
 from rapport.differentiate.value import (
     CustomerValues,
     PurchaseHistory,
     ValueTerms,
     purchase_quantile,
-    purchase_tail,
     value_customers,
 )
 
