@@ -221,7 +221,7 @@ def _compared(results: list[dict[str, Any]]) -> list[list[str]]:
 def _bar(result: dict[str, Any]) -> str:
     if result["bar"] is None:
         return "none set"
-    return f"{_number(result['bar'])}, {'met' if result['meets'] else 'missed'}"
+    return f"{result['bar']:g}, {'met' if result['meets'] else 'missed'}"
 
 
 def _difference(result: dict[str, Any]) -> str:
@@ -229,14 +229,19 @@ def _difference(result: dict[str, Any]) -> str:
     return "" if found is None else f"{_number(found['value'])} [{_number(found['low'])}, {_number(found['high'])}]"
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
+def _number(value: float | None, digits: int = 3) -> str:
+    return "" if value is None else f"{value:.{digits}g}"
+
+
+def _digits(bar: float | None) -> int:
+    """Return to how many digits a value is told: three, or as many as its bar has."""
+    return 3 if bar is None else max(3, len(f"{bar:g}".lstrip("0.").replace(".", "")))
 
 
 def _with_interval(result: dict[str, Any]) -> str:
     interval = result["interval"]
     told = f" [{_number(interval[0])}, {_number(interval[1])}]" if interval else ""
-    return f"{_number(result['value'])}{told} {result['unit']}"
+    return f"{_number(result['value'], _digits(result['bar']))}{told} {result['unit']}"
 
 
 if __name__ == "__main__":
