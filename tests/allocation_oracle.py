@@ -32,9 +32,13 @@ Row = tuple[dict[int, float], float, float]
 
 @dataclass(frozen=True)
 class Optima:
-    """The best value in fractions, and in whole choices; None where no plan keeps the limits."""
+    """The best value in fractions, and in whole choices; None where no plan keeps the limits.
+
+    `likely` is the best in fractions of what could be had whole: nothing that alone uses more than a maximum.
+    """
 
     fractions: float | None
+    likely: float | None
     whole: float | None
 
 
@@ -173,7 +177,17 @@ def _model(instance: Instance) -> _Model:
     return model
 
 
-def _solve(model: _Model, whole: bool) -> float | None:
+def _too_large(model: _Model, instance: Instance) -> set[int]:
+    """The variables that alone use more than a maximum."""
+    return {
+        v
+        for limit, use in zip(instance.limits, model.limit_use, strict=True)
+        for v, used in use.items()
+        if not limit.at_least and used > limit.bound * (1.0 + 1e-9)
+    }
+
+
+def _solve(model: _Model, whole: bool, without: Iterable[int] = ()) -> float | None:
     if any(not terms and not low <= 0.0 <= high for terms, low, high in model.rows):
         return None
     if not model.worth:
@@ -181,7 +195,9 @@ def _solve(model: _Model, whole: bool) -> float | None:
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = len(model.worth), len(model.rows)
     lp.col_cost_ = np.array(model.worth)
-    lp.col_lower_, lp.col_upper_ = np.zeros(lp.num_col_), np.ones(lp.num_col_)
+    upper = np.ones(lp.num_col_)
+    upper[list(without)] = 0.0
+    lp.col_lower_, lp.col_upper_ = np.zeros(lp.num_col_), upper
     lp.row_lower_ = np.array([low for _, low, _ in model.rows], dtype=float)
     lp.row_upper_ = np.array([high for _, _, high in model.rows], dtype=float)
     lp.sense_ = highspy.ObjSense.kMaximize
@@ -207,7 +223,8 @@ def _solve(model: _Model, whole: bool) -> float | None:
 def optima(instance: Instance) -> Optima:
     """The best value of an instance, in fractions and in whole choices."""
     model = _model(instance)
-    return Optima(_solve(model, whole=False), _solve(model, whole=True))
+    likely = _solve(model, whole=False, without=_too_large(model, instance))
+    return Optima(_solve(model, whole=False), likely, _solve(model, whole=True))
 
 
 @dataclass(frozen=True)

@@ -81,10 +81,10 @@ def summary_text(said: dict[str, Any]) -> str:
     known = said["bound"] is not None
     lines = [
         f"{said['contacted']:,} of {said['customers']:,} customers are spoken to, {said['offers']:,} offers",
-        f"value         {said['value']:,.2f}",
-        "bound         " + (f"{said['bound']:,.2f}   no plan within the limits is worth more" if known else "none"),
+        f"value         {said['value']:,.10g}",
+        "bound         " + (f"{said['bound']:,.10g}   no plan within the limits is worth more" if known else "none"),
         "gap           " + (f"{said['gap']:.4%}" if said["met"] else "none"),
-        f"by value      {said['greedy_value']:,.2f}   highest value first, as far as maxima allow",
+        f"by value      {said['greedy_value']:,.10g}   highest value first, as far as maxima allow",
         f"limits        {'all met' if said['met'] else 'NOT met'}",
         f"time          {said['seconds']:.1f} s, {said['passes']:.0f} passes"
         + (", stopped by --seconds" if said["stopped_by_time"] else ""),

@@ -2,7 +2,7 @@
 
 Why it exists: whoever shares out limits wants a plan with a proof, or what stands in its way. The order of the steps
 and when to stop stand here; how each is done stands elsewhere. Steps are counted, so that the result is the same on
-every machine; the clock, which a face passes, is a safety stop.
+every run on one kind of processor; the clock, which a face passes, is a safety stop.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from rapport.decide.dual import Moment, PriceSearch, find_prices
 from rapport.decide.problem import Problem
 from rapport.decide.problem_check import check_problem
 from rapport.decide.repair import MOST_WORK, Plan, greedy_plan, plan_within, unserved, violations, work_of
+from rapport.decide.shut import shut_out
 
 EFFORTS = (0, 2, 20, 200)
 """Rounds of improvement: a plan that falls short of the target is made again with the next."""
@@ -28,6 +29,9 @@ NO_ROOM = 1e-9
 
 TINY = 1e-9
 """Micros; less is nothing to divide by."""
+
+ROUNDING = 1e-12
+"""Share of the bound that is the rounding of sums."""
 
 Progress = Callable[[str, float], None]
 """Told the step, and the share of it that is done."""
@@ -46,8 +50,10 @@ class Allocation:
     binding : (L,) bool, the limit has a price, or no room left
     met : bool, the plan keeps every limit and leaves nobody silent who must not be
     conflicts : the limits that cannot be met together; empty where `met`
-    seconds, passes : float, what the search for prices and all together took; passes over all customers
+    seconds : float, what all together took
+    passes : float, over all customers, of the search for prices
     stopped_by_time : bool, the safety stop was reached: the result may differ from run to run
+    unmeetable : bool, the prices prove that no plan keeps the limits; `bound` then bounds nothing
     history : of the search for prices
     """
 
@@ -65,6 +71,7 @@ class Allocation:
     seconds: float
     passes: float
     stopped_by_time: bool
+    unmeetable: bool
     history: tuple[Moment, ...]
 
 
@@ -83,7 +90,7 @@ def _better(problem: Problem, one: Plan, other: Plan) -> Plan:
 def gap_of(bound: float, value: float) -> float:
     """Return by how much a value may fall short of the best, as a share of the bound; 0 where both are 0."""
     short = bound - value
-    return 0.0 if abs(short) <= TINY else short / max(abs(bound), TINY)
+    return 0.0 if abs(short) <= max(TINY, ROUNDING * abs(bound)) else short / max(abs(bound), TINY)
 
 
 def _efforts(problem: Problem) -> tuple[int, ...]:
@@ -125,7 +132,8 @@ def allocate(
     allowed_seconds : float
         A safety stop, looked at between steps; results that it cut short say so.
     target_gap : float
-        Share of the bound; the plan is improved until it falls short of the bound by no more.
+        Share of the bound; the plan is improved until it falls short of the bound by no more, or the rounds that a
+        problem of its size is worth are done (`EFFORTS`, `repair.MOST_WORK`).
     salt : str
         Fixes every draw.
     progress : callable, optional
@@ -142,6 +150,7 @@ def allocate(
     began = clock()
     tell = progress or (lambda step, share: None)
     check_problem(problem)
+    asked, problem = problem, shut_out(problem)
     tell("prices", 0.0)
     with ThreadPoolExecutor(1) as beside:
         # It goes customer by customer on one thread, and asks for no prices.
@@ -163,9 +172,14 @@ def allocate(
         return late
 
     plan = _plan(problem, search, plain, salt, enough)
-    met = _misses(problem, plan) == (0, 0.0)
+    # Who must be spoken to and can only be reached by what is shut counts as unserved.
+    met = _misses(asked, plan) == (0, 0.0)
     tell("plan", 1.0)
-    conflicts = () if met else find_conflicts(problem, plan)
+    conflicts = (
+        ()
+        if met
+        else find_conflicts(asked, plan, start=search.prices, late=lambda: clock() - began > allowed_seconds)
+    )
     limits = problem.limits
     slack = np.where(limits.at_least, plan.usage - limits.bound, limits.bound - plan.usage)
     full = np.isfinite(limits.bound) & (slack <= NO_ROOM * np.abs(limits.bound))
@@ -184,5 +198,6 @@ def allocate(
         seconds=clock() - began,
         passes=search.passes,
         stopped_by_time=late,
+        unmeetable=search.unmeetable,
         history=search.history,
     )

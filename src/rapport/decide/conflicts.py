@@ -103,7 +103,8 @@ class _Elastic:
     `scale`, (L,) float64, is what a unit of a miss counts; `low` and `high`, (L,), bound the scaled prices.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, late: Callable[[], bool]) -> None:
+        self.late = late
         bound = problem.limits.bound
         opened = problem.customers.contact_micros > -np.inf
         self.problem = problem._replace(
@@ -133,11 +134,16 @@ class _Elastic:
         size = float(np.abs(prices) @ (np.abs(self.bound) + usage))
         return (proved if proved > CERTAIN * size else min(proved, 0.0)), self.scale * (usage - self.bound)
 
-    def search(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> _Ray:
-        """Return the scaled prices within bounds that prove most."""
+    def search(
+        self, low: NDArray[np.float64], high: NDArray[np.float64], first: NDArray[np.float64] | None = None
+    ) -> _Ray:
+        """Return the scaled prices within bounds that prove most of those looked at, `first` before all."""
         best = _Ray(np.zeros(len(low)), 0.0, False)
-        scaled, cuts = best.prices, []
+        scaled = best.prices if first is None else np.clip(first, low, high)
+        cuts: list[NDArray[np.float64]] = []
         for _ in range(self.passes):
+            if cuts and self.late():
+                break
             proved, slope = self.weigh(scaled)
             if proved > best.proved:
                 best = _Ray(scaled, proved, False)
@@ -173,6 +179,8 @@ def _fewest(elastic: _Elastic, ray: _Ray) -> NDArray[np.int64]:
     for _ in range(SIFTS):
         before = np.flatnonzero(scaled)
         for limit in sorted(before, key=lambda at: abs(scaled[at])):
+            if elastic.late():
+                return np.flatnonzero(scaled)
             tried = scaled.copy()
             tried[limit] = 0.0
             if elastic.weigh(tried)[0] > 0.0:
@@ -208,8 +216,20 @@ def _proved(elastic: _Elastic, ray: _Ray) -> tuple[Conflict, NDArray[np.int64]]:
     return Conflict(tuple(int(at) for at in limits), tuple(shortfall), True, 0), limits
 
 
+def _in_the_box(elastic: _Elastic, prices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return prices scaled down into the box, none where there are none."""
+    scaled = prices / elastic.scale
+    largest = float(np.abs(scaled).max(initial=0.0))
+    return scaled / largest if largest > 0.0 else scaled
+
+
 def find_conflicts(
-    problem: Problem, plan: Plan | None = None, progress: Callable[[int], None] | None = None
+    problem: Problem,
+    plan: Plan | None = None,
+    progress: Callable[[int], None] | None = None,
+    *,
+    start: NDArray[np.float64] | None = None,
+    late: Callable[[], bool] = lambda: False,
 ) -> tuple[Conflict, ...]:
     """Return which limits cannot be met together.
 
@@ -220,6 +240,10 @@ def find_conflicts(
         The best plan found; asked only where no conflict can be proved. None: one is made.
     progress : callable or None
         Told how many conflicts are proved so far.
+    start : (L,) float64, optional
+        Prices that may prove a conflict already, micros per unit.
+    late : callable
+        Asked between steps; once it is true a proof is given as it stands, perhaps with limits that it does not need.
 
     Returns
     -------
@@ -231,9 +255,10 @@ def find_conflicts(
     if plan is not None and not violations(problem, plan).any() and unserved(problem, plan) == 0:
         return ()
     proved: list[Conflict] = []
-    elastic = _Elastic(problem)
-    while len(proved) < CONFLICTS and (elastic.low.any() or elastic.high.any()):
-        ray = elastic.search(elastic.low, elastic.high)
+    elastic = _Elastic(problem, late)
+    first = None if start is None else _in_the_box(elastic, start)
+    while len(proved) < CONFLICTS and (elastic.low.any() or elastic.high.any()) and not (proved and late()):
+        ray = elastic.search(elastic.low, elastic.high, first)
         if ray.proved <= 0.0:
             break
         conflict, limits = _proved(elastic, ray)

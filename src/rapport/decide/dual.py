@@ -86,6 +86,9 @@ POLISH_SAMPLES = (40, 25, 15, 10)
 POLISH_ALL = 40
 """Exact steps on all customers, at most."""
 
+LEFT_OVER = 3e-3
+"""Where the exact steps leave more than this share of the bound over at its price, the smoothed search goes on."""
+
 
 class Moment(NamedTuple):
     """A point of the search: seconds since its start, passes over all customers so far, best bound so far."""
@@ -313,7 +316,7 @@ def _descend(search: _Search, start: NDArray[np.float64] | None, salt: str, step
         judged = part
     rounds = steps if samples else POLISH_ALL
     _, settled = _polish(search, problem, judged, prices, (typical, rounds))
-    if search.plain and not settled and rounds == POLISH_ALL:
+    if search.plain and rounds == POLISH_ALL and not (settled and _left_over(search) <= LEFT_OVER):
         _cool_down(search, search.prices, typical)
 
 

@@ -111,7 +111,9 @@ def _top_up(problem: Problem, prices: NDArray[np.float64], plan: Plan, ledger: L
         who = np.flatnonzero(felt | (problem.customers.forced & (plan.route < 0)))
         order = who[np.argsort(-regret[who], kind="stable")]
         if hasty:
-            order = order[: int(HASTY_SHARE * len(plan.route))]
+            most_asked = int(HASTY_SHARE * len(plan.route))
+            silenced = problem.customers.forced & (plan.route < 0)
+            order = np.concatenate([order[:most_asked], order[most_asked:][silenced[order[most_asked:]]]])
         settle(problem, cheaper, order, plan, ledger, work)
         before, value = value, recount(problem, plan, ledger).value
         if len(plan.route) > FEW and value - before <= HARDLY * (most - value):

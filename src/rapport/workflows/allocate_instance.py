@@ -82,7 +82,7 @@ def allocate_instance(
 def _summary(instance: Instance, found: Allocation) -> dict[str, Any]:
     contacted = int(np.count_nonzero(found.plan.route >= 0))
     # Where no plan exists there is nothing to bound.
-    impossible = any(c.certified for c in found.conflicts)
+    impossible = found.unmeetable or any(c.certified for c in found.conflicts)
     return {
         "value": found.plan_value / SCALE,
         "bound": None if impossible else found.bound / SCALE,

@@ -58,11 +58,15 @@ class Known:
     groupings: Mapping[str, tuple[str, ...]]
 
 
+MOST = 1e300
+"""Larger numbers would overflow when they are multiplied."""
+
+
 def _number(place: str, key: str, value: Any, low: float, high: float = math.inf) -> float:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < MOST
     if not good or not low <= value <= high:
         span = f"at least {low:g}" if math.isinf(high) else f"in [{low:g}, {high:g}]"
-        raise InstanceInvalid(f"{place}: {key} is {value!r}; it must be a finite number {span}.")
+        raise InstanceInvalid(f"{place}: {key} is {value!r}; it must be a finite number {span}, below {MOST:g}.")
     return float(value)
 
 
