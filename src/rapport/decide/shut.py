@@ -72,6 +72,11 @@ def shut_out(problem: Problem) -> Problem:
     routes, contact = problem.candidates.routes.copy(), problem.customers.contact_micros.copy()
     blocks = block_count(len(contact))
     in_threads(blocks, lambda first, last: _shut_blocks(problem, routes, contact, blocks, (first, last)))
+    if np.array_equal(routes, problem.candidates.routes) and np.array_equal(
+        contact, problem.customers.contact_micros
+    ):
+        # Mostly nothing is shut, and a second copy of all candidates would only fill the memory.
+        return problem
     return problem._replace(
         customers=problem.customers._replace(contact_micros=contact),
         candidates=problem.candidates._replace(routes=routes),
