@@ -64,19 +64,35 @@ def _shut_blocks(
                         break
 
 
+def _may_exceed(problem: Problem) -> bool:
+    """Return whether any use can exceed a maximum, going by the largest amounts there are."""
+    limits = problem.limits
+    most = np.where(limits.at_least, np.inf, limits.bound * (1.0 + BEYOND))
+    reach = max(1.0, float(problem.portfolio.reach.max(initial=1.0)))
+    of_offers = [reach * float(row.max(initial=0.0)) for row in problem.candidates.amounts]
+    of_contacts = [float(row.max(initial=0.0)) for row in problem.customers.contact_amounts]
+    for entries, largest in (
+        (limits.by_offer, of_offers),
+        (limits.by_cell, of_offers),
+        (limits.contacts, of_contacts),
+    ):
+        # The last stands for a count of one, whose amount is -1.
+        use = entries.use * np.array([*largest, 1.0])[entries.amount]
+        if (use > most[entries.limit]).any():
+            return True
+    return False
+
+
 def shut_out(problem: Problem) -> Problem:
     """Return the problem without the routes, and the offers on them, that alone use more than a maximum.
 
     A route that must contain such an offer is closed with it.
     """
+    if not _may_exceed(problem):
+        return problem
     routes, contact = problem.candidates.routes.copy(), problem.customers.contact_micros.copy()
     blocks = block_count(len(contact))
     in_threads(blocks, lambda first, last: _shut_blocks(problem, routes, contact, blocks, (first, last)))
-    if np.array_equal(routes, problem.candidates.routes) and np.array_equal(
-        contact, problem.customers.contact_micros
-    ):
-        # Mostly nothing is shut, and a second copy of all candidates would only fill the memory.
-        return problem
     return problem._replace(
         customers=problem.customers._replace(contact_micros=contact),
         candidates=problem.candidates._replace(routes=routes),
