@@ -10,8 +10,9 @@ from __future__ import annotations
 def item_prices_sql() -> str:
     """Return SQL for `item, department, category, buyers, price_micros` from the view `purchases`.
 
-    The price is the mean regular price of what one customer takes of the item on one day, in whole micros.
-    Department and category are those with most lines.
+    The price is the mean regular price of what one customer takes of the item on one day, in whole micros. Days on
+    which a customer gave back more than they took say nothing about it and are left out; where there are no others
+    it is 0. Department and category are those with most lines.
     """
     return """
         WITH days AS (
@@ -25,7 +26,8 @@ def item_prices_sql() -> str:
         )
         SELECT d.item, any_value(p.department) AS department, any_value(p.category) AS category,
                count(DISTINCT d.customer_key) AS buyers,
-               CAST(sum(d.regular) // count(*) AS BIGINT) AS price_micros
+               CAST(coalesce(sum(d.regular) FILTER (d.regular >= 0) // count(*) FILTER (d.regular >= 0), 0) AS BIGINT)
+                   AS price_micros
         FROM days d JOIN places p ON p.item = d.item
         GROUP BY d.item ORDER BY d.item
     """

@@ -167,10 +167,22 @@ def _scorer(model_text: str) -> Callable[[NDArray[np.float32]], NDArray[np.float
     return score
 
 
+def _share_bought(*parts: _Rows) -> float:
+    """Return the share of pairs that were bought, half a purchase and one pair added (Krichevsky & Trofimov 1981).
+
+    Where there is too little to learn from, the constant must come from what was seen: calibration with hardly any
+    rows would stay near one half.
+    """
+    bought = sum(float(p.weight @ p.y) for p in parts)
+    return (bought + 0.5) / (sum(float(p.weight.sum()) for p in parts) + 1.0)
+
+
 def _finish(kind: _Kind, fit: _Rows, calibrate: _Rows, held_out: _Rows) -> PairModel:
     booster = _fit_booster(fit, kind)
     score = _scorer(booster)
     knots, probabilities = fit_calibration(score(calibrate.x), calibrate.y)
+    if not booster:
+        probabilities = np.full(len(knots), _share_bought(fit, calibrate, held_out))
     p = apply_calibration(score(held_out.x), knots, probabilities)
     n = len(p)
     diagnostics = ModelDiagnostics(

@@ -162,6 +162,10 @@ def _numbers(row: Mapping[str, Any], program: Program, past: Known, where: str) 
     _require(0 <= margin_share <= 1, name, "margin_share", margin_share, at_a_loss)
     _require(0 < depth < 1, name, "depth", depth, "must lie between 0 and 1, as a share of the regular price")
     allowed = f"must be above 0, at least a micro, and at most {HIGHEST_PRICE:g}"
+    if row.get("price") is None:
+        allowed += (
+            ". It is what buyers usually paid before the day of the decision; give a `price` or leave the item out"
+        )
     _require(1 / MICROS <= price <= HIGHEST_PRICE, name, "price", price, allowed)
     whole = 1 <= valid_days <= 365 and valid_days == int(valid_days)
     _require(whole, name, "valid_days", valid_days, "must be a whole number in [1, 365]")
