@@ -9,7 +9,7 @@ differ. It is fitted on distinct rows with weights. How often a customer buys ma
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -25,11 +25,40 @@ LOG_LOWER: Final = (np.log(1e-2), np.log(1.02), np.log(1e-4))
 LOG_UPPER: Final = (np.log(1e4), np.log(1e3), np.log(1e4))
 STARTS: Final = ((1.0, 2.0, 1.0), (5.0, 4.0, 0.5), (0.5, 10.0, 10.0), (50.0, 3.0, 0.05))
 OWN_MEAN_WEIGHT: Final = 1.0
+ALL_WEIGHT: Final = 1e12
+"""Purchase days that the mean over customers weighs where it is forecast for everybody."""
+
+SpendMethod = Literal["gamma_gamma", "shrunk_mean", "one_mean"]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedSpend:
+    """How one model forecast what purchase days of the end of the known time brought; see ``spend_choice``.
+
+    Attributes
+    ----------
+    method : SpendMethod
+    error_micros : float
+        Absolute error of the expected contribution of a purchase day, mean over the customers judged.
+    behind_micros, behind_low_micros, behind_high_micros : float
+        The error less that of the most exact model, with its 95 % interval over customers; 0 for that model.
+    bias : float
+        Total forecast over total that came, less 1; 0 where nothing came.
+    chosen : bool
+    """
+
+    method: SpendMethod
+    error_micros: float
+    behind_micros: float
+    behind_low_micros: float
+    behind_high_micros: float
+    bias: float
+    chosen: bool
 
 
 @dataclass(frozen=True, slots=True)
 class SpendModel:
-    """A fitted Gamma-Gamma model, or the shrunk own mean that stands in where it cannot be fitted.
+    """A fitted Gamma-Gamma model, or a simpler one where that cannot be fitted or forecasts as well.
 
     Attributes
     ----------
@@ -39,10 +68,10 @@ class SpendModel:
         Rate of the distribution across customers, in micros.
     mean_micros : float
         Mean contribution of a purchase day over customers: ``p gamma / (q - 1)``, or the mean of all purchase
-        days where the model is ``shrunk_mean``.
+        days where the model is ``shrunk_mean`` or ``one_mean``.
     prior_weight : float
-        How many purchase days the mean over customers weighs: ``(q - 1) / p``, or 1.
-    method : {'gamma_gamma', 'shrunk_mean'}
+        How many purchase days the mean over customers weighs: ``(q - 1) / p``, 1, or so many that it stands for all.
+    method : {'gamma_gamma', 'shrunk_mean', 'one_mean'}
     status : Status
         OK, TOO_FEW_CUSTOMERS, TOO_FEW_REPEATS, AT_BOUND or NOT_CONVERGED.
     log_likelihood : float
@@ -54,6 +83,8 @@ class SpendModel:
         Customers with frequency > 0 whose mean is zero or below: not fitted, forecast all the same.
     version : str
         Names the form of the record and its content.
+    compared : tuple of ComparedSpend
+        What this model was chosen among; empty where nothing was compared.
     """
 
     p: float
@@ -61,22 +92,25 @@ class SpendModel:
     gamma_micros: float
     mean_micros: float
     prior_weight: float
-    method: Literal["gamma_gamma", "shrunk_mean"]
+    method: SpendMethod
     status: Status
     log_likelihood: float
     customers: int
     distinct_rows: int
     set_aside: int
     version: str = ""
+    compared: tuple[ComparedSpend, ...] = ()
 
     def to_record(self) -> dict[str, Any]:
         """Return the model as a dict of plain values that JSON can hold."""
-        return {name: getattr(self, name) for name in self.__slots__} | {"status": str(self.status)}
+        record = {f.name: getattr(self, f.name) for f in fields(self)}
+        return record | {"status": str(self.status), "compared": [asdict(c) for c in self.compared]}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> SpendModel:
         """Return the model that ``to_record`` wrote."""
-        return cls(**{**record, "status": Status(record["status"])})
+        compared = tuple(ComparedSpend(**c) for c in record.get("compared", ()))
+        return cls(**{**record, "status": Status(record["status"]), "compared": compared})
 
 
 def checked_spend(frequency: ArrayLike, mean_micros: ArrayLike) -> tuple[Floats, Floats]:
@@ -202,7 +236,43 @@ def fit_spend(frequency: ArrayLike, mean_micros: ArrayLike, weights: ArrayLike |
         distinct_rows=int(kept.size),
         set_aside=int(counts[~fitted].sum()),
     )
-    return replace(model, version=record_version("spend-1", model.to_record()))
+    return version_of(model)
+
+
+def version_of(model: SpendModel) -> SpendModel:
+    """Return the model with the version that its content has."""
+    return replace(model, version=record_version("spend-2", replace(model, version="").to_record()))
+
+
+def simple_spend(
+    frequency: ArrayLike,
+    mean_micros: ArrayLike,
+    method: Literal["shrunk_mean", "one_mean"],
+    status: Status,
+    weights: ArrayLike | None = None,
+) -> SpendModel:
+    """Return the mean of all purchase days, with the weight of one day (`shrunk_mean`) or for everybody (`one_mean`).
+
+    Parameters
+    ----------
+    frequency, mean_micros, weights :
+        As for ``fit_spend``.
+    method : {'shrunk_mean', 'one_mean'}
+    status : Status
+        What the fit of Gamma-Gamma came to.
+
+    Raises
+    ------
+    ValueError
+        If the history or the weights are not possible.
+    """
+    x, mean = checked_spend(frequency, mean_micros)
+    columns, counts = distinct_rows((x, mean), weights)
+    bought = columns[0] > 0
+    model = _shrunk_mean(columns[0][bought], columns[1][bought], counts[bought], status)
+    if method == "one_mean":
+        model = version_of(replace(model, method="one_mean", q=1.0 + ALL_WEIGHT, prior_weight=ALL_WEIGHT))
+    return model
 
 
 def _shrunk_mean(x: Floats, mean: Floats, counts: Integers, status: Status) -> SpendModel:
@@ -221,7 +291,7 @@ def _shrunk_mean(x: Floats, mean: Floats, counts: Integers, status: Status) -> S
         distinct_rows=int(np.count_nonzero(fitted)),
         set_aside=int(counts[~fitted].sum()),
     )
-    return replace(model, version=record_version("spend-1", model.to_record()))
+    return version_of(model)
 
 
 def expected_spend_micros(model: SpendModel, frequency: ArrayLike, mean_micros: ArrayLike) -> Floats:

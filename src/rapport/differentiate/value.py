@@ -148,23 +148,14 @@ def value_customers(
     Marketing Research 42(4): value = margin x expected purchases x expected spend, discounted, with the lifetime
     model given in place of the Pareto/NBD.
     """
-    _check_terms(terms)
-    known, (x, t_x, T, mean, averaged) = _known_history(history)
-    unit = lifetime.unit_days
-    t_x, T = t_x / unit, T / unit
-    horizon = terms.horizon_days / unit
-    alive = alive_probability(lifetime, x, t_x, T)
-    ahead = purchases_if_alive(lifetime, (x, t_x, T), horizon)
-    day_rate = np.log1p(terms.yearly_discount) / YEAR_DAYS
-    discounted = _discounted_purchases(lifetime, (x, t_x, T), ahead, horizon, day_rate * unit)
-    expected_spend = expected_spend_micros(spend, averaged, mean)
-    cost = np.zeros_like(x) if terms.cost_to_serve_micros is None else np.asarray(terms.cost_to_serve_micros)
-    net = expected_spend - cost
-    worth = np.divide(discounted, ahead, out=np.zeros_like(ahead), where=ahead > 0) * net
+    found = _look(history, lifetime, spend, terms)
+    known, (x, t_x, T), horizon, ahead = found.known, found.rows, found.horizon, found.ahead
+    worth = np.divide(found.discounted, ahead, out=np.zeros_like(ahead), where=ahead > 0) * found.net
     tail = (1.0 - INTERVAL) / 2.0
     few, many = (purchase_quantile(lifetime, (x, t_x, T), horizon, level) for level in (tail, 1.0 - tail))
     ends = few * worth, many * worth
-    contribution = _micros(known, alive * discounted * net)
+    alive, expected_spend, cost = found.alive, found.spend, found.cost
+    contribution = _micros(known, alive * found.discounted * found.net)
     return CustomerValues(
         alive_probability=_frozen(np.where(known, alive, 0.0)),
         expected_purchases=_frozen(np.where(known, alive * ahead, 0.0)),
@@ -176,6 +167,56 @@ def value_customers(
         no_purchase=_frozen(~known),
         status=spend.status if lifetime.status is Status.OK else lifetime.status,
         cost_basis=Basis.ASSUMED if np.any(cost != 0) else Basis.MEASURED,
+    )
+
+
+def expected_contribution(
+    history: PurchaseHistory, lifetime: LifetimeModel, spend: SpendModel, terms: ValueTerms
+) -> Floats:
+    """Return the expected contribution of each customer as ``value_customers`` does, (n,) micros before rounding."""
+    found = _look(history, lifetime, spend, terms)
+    return np.where(found.known, found.alive * found.discounted * found.net, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What value is made of; arrays of shape (n,), times in the unit of the model.
+
+    ahead, discounted : expected purchases of who is still here, as such and discounted
+    spend, cost, net : micros of a purchase day
+    """
+
+    known: NDArray[np.bool_]
+    rows: Rows
+    horizon: float
+    alive: Floats
+    ahead: Floats
+    discounted: Floats
+    spend: Floats
+    cost: Floats
+    net: Floats
+
+
+def _look(history: PurchaseHistory, lifetime: LifetimeModel, spend: SpendModel, terms: ValueTerms) -> _Looked:
+    _check_terms(terms)
+    known, (x, t_x, T, mean, averaged) = _known_history(history)
+    unit = lifetime.unit_days
+    rows = x, t_x / unit, T / unit
+    horizon = terms.horizon_days / unit
+    ahead = purchases_if_alive(lifetime, rows, horizon)
+    day_rate = np.log1p(terms.yearly_discount) / YEAR_DAYS
+    expected_spend = expected_spend_micros(spend, averaged, mean)
+    cost = np.zeros_like(x) if terms.cost_to_serve_micros is None else np.asarray(terms.cost_to_serve_micros)
+    return _Looked(
+        known=known,
+        rows=rows,
+        horizon=horizon,
+        alive=alive_probability(lifetime, *rows),
+        ahead=ahead,
+        discounted=_discounted_purchases(lifetime, rows, ahead, horizon, day_rate * unit),
+        spend=expected_spend,
+        cost=cost,
+        net=expected_spend - cost,
     )
 
 

@@ -138,14 +138,34 @@ class ParameterFacts:
 
 
 @dataclass(frozen=True)
+class ComparedFacts:
+    """How one model of purchases or of spend forecast the part of the past that was held out.
+
+    `behind` is its error less that of the best; `verdict` says whether it was chosen, or why it could not be.
+    """
+
+    what: str
+    name: str
+    error: Figure
+    behind: Figure
+    bias: Figure
+    verdict: str
+
+
+@dataclass(frozen=True)
 class ValueModelFacts:
-    """The value model: its name, `core.reasons.Status` and parameters."""
+    """The value model: its name, `core.reasons.Status` and parameters.
+
+    `warnings` say in words what the data hardly tell; `compared` what it was chosen among.
+    """
 
     name: str
     status: str
     horizon_days: int
     parameters: tuple[ParameterFacts, ...] = ()
     note: str = ""
+    warnings: tuple[str, ...] = ()
+    compared: tuple[ComparedFacts, ...] = ()
 
 
 @dataclass(frozen=True)

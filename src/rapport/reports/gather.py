@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 
 from rapport.core.errors import StateDamaged
 from rapport.core.money import to_micros
-from rapport.differentiate.lifetime_model import LifetimeModel
 from rapport.differentiate.tiers import summarise_tiers
 from rapport.measure.scorecard import basis_of
 from rapport.program.model import Program
@@ -29,7 +28,6 @@ from rapport.reports.facts import (
     GoalFacts,
     GoalTier,
     LoadCount,
-    ParameterFacts,
     QuarantineCount,
     RelevanceFacts,
     RelevanceKind,
@@ -48,10 +46,12 @@ from rapport.reports.gather_decisions import (
     reason_facts,
 )
 from rapport.reports.gather_shared import shared_facts
+from rapport.reports.gather_value import value_model_facts
 from rapport.reports.render import render_report
 from rapport.workflows.state_ports import Store
 
 TIERS = ("A", "B", "C")
+NORMAL_80 = 1.2816
 
 
 def report_page(program: Program, store: Store, turn: str, loaded: Path) -> str:
@@ -73,6 +73,7 @@ def gather_facts(program: Program, store: Store, turn: str, loaded: Path) -> Rep
     load = _required(store, loaded / "summary.json")
     plan = record["stages"]["plan"]["counts"]
     value_basis = "assumed" if program.margins.basis == "assumed" else "measured"
+    spread = record["stages"]["score"]["counts"].get("value_spread") or {}
     return ReportFacts(
         programme=program.name,
         turn=turn,
@@ -84,8 +85,8 @@ def gather_facts(program: Program, store: Store, turn: str, loaded: Path) -> Rep
         quarantine=tuple(
             QuarantineCount(s["source"], reason, n) for s in load["sources"] for reason, n in s["quarantined"].items()
         ),
-        tiers=_tiers(program, scores, value_basis),
-        value_total=_total_value(scores, np.ones(len(scores), dtype=np.bool_), value_basis),
+        tiers=_tiers(program, scores, value_basis, spread),
+        value_total=_total_value(scores, np.ones(len(scores), dtype=np.bool_), value_basis, spread.get("all")),
         decided=decided_facts(decisions, plan["exploration_cost_micros"]),
         channels=channel_facts(program, decisions, terms),
         reasons=reason_facts(decisions),
@@ -147,7 +148,7 @@ def _goal_tier(tier: str, measured: dict[str, Any], change: float, program: Prog
     return GoalTier(tier, figure, None if found["value"] is None else found["value"] * (1 + change))
 
 
-def _tiers(program: Program, scores: pa.Table, basis: Any) -> tuple[TierFacts, ...]:
+def _tiers(program: Program, scores: pa.Table, basis: Any, spread: dict[str, float]) -> tuple[TierFacts, ...]:
     values, tiers = scores["actual_value_micros"].to_numpy(), np.array(scores["tier"].to_pylist())
     found = []
     for summary in summarise_tiers(values, tiers):
@@ -158,7 +159,7 @@ def _tiers(program: Program, scores: pa.Table, basis: Any) -> tuple[TierFacts, .
                 tier=summary.tier,
                 purpose=program.tiers.purpose[summary.tier],  # type: ignore[index]
                 customers=summary.customers,
-                total_value=_total_value(scores, inside, basis),
+                total_value=_total_value(scores, inside, basis, spread.get(summary.tier)),
                 value_share=Figure(
                     share, unit="share", basis=basis, note="share of the expected totals; see the total's interval"
                 ),
@@ -169,18 +170,22 @@ def _tiers(program: Program, scores: pa.Table, basis: Any) -> tuple[TierFacts, .
     return tuple(found)
 
 
-def _total_value(scores: pa.Table, inside: Any, basis: Any) -> Figure:
-    """Return a sum of values with the interval of independent customers: half-widths add up in squares."""
+def _total_value(scores: pa.Table, inside: Any, basis: Any, spread: float | None) -> Figure:
+    """Return a sum of values with its 80 % interval.
+
+    Half-widths of independent customers add up in squares; what the parameters of the model may be off is shared by
+    all of them and is added in squares once.
+    """
     value, low, high = (
         scores[n].to_numpy()[inside]
         for n in ("actual_value_micros", "actual_value_low_micros", "actual_value_high_micros")
     )
-    below = float(np.sqrt(np.sum((value - low).astype(np.float64) ** 2)))
-    above = float(np.sqrt(np.sum((high - value).astype(np.float64) ** 2)))
+    shared = (NORMAL_80 * (spread or 0.0)) ** 2
+    below = float(np.sqrt(np.sum((value - low).astype(np.float64) ** 2) + shared))
+    above = float(np.sqrt(np.sum((high - value).astype(np.float64) ** 2) + shared))
     total = float(value.sum())
-    return Figure(
-        total, total - below, total + above, unit="money", basis=basis, interval="80 %, number of purchases only"
-    )
+    told = "80 %, number of purchases" + (" only" if spread is None else " and parameters")
+    return Figure(total, total - below, total + above, unit="money", basis=basis, interval=told)
 
 
 def _median(ordered: Any, basis: Any) -> Figure:
@@ -211,68 +216,7 @@ def _value_model(program: Program, store: Store, record: dict[str, Any]) -> Valu
         _required(store, store.state / "models" / f"{score['counts'][n]['version']}.json")
         for n in ("lifetime", "spend")
     )
-    model = LifetimeModel.from_record(lifetime)
-    errors = _standard_errors(lifetime)
-    parameters = [
-        _parameter(n, value, errors[i] if errors else None) for i, (n, value) in enumerate(model.parameters.items())
-    ]
-    parameters += [
-        ParameterFacts(n, Figure(spend[n], note="fitted; its uncertainty is not estimated")) for n in ("p", "q")
-    ]
-    parameters.append(
-        ParameterFacts(
-            "mean contribution of a purchase day",
-            Figure(spend["mean_micros"], unit="money", basis=program.margins.basis, note="fitted over customers"),
-        )
-    )
-    cost = program.cost_to_serve
-    return ValueModelFacts(
-        name=f"{lifetime['method']} with {spend['method']}",
-        status=lifetime["status"] if lifetime["status"] != "OK" else spend["status"],
-        horizon_days=program.horizon_days,
-        parameters=tuple(parameters),
-        note="; ".join(
-            [
-                "cost to serve is not known" if cost is None else f"cost to serve is {cost.basis}",
-                *_chosen_among(model),
-            ]
-        ),
-    )
-
-
-METHOD_NAMES = {
-    "bg_nbd": "BG/NBD",
-    "pareto_nbd": "Pareto/NBD",
-    "mbg_cnbd": "MBG/CNBD-k",
-    "own_rate": "a customer's own rate",
-}
-
-
-def _chosen_among(model: LifetimeModel) -> list[str]:
-    """Return what the lifetime model was chosen among, and by how much each missed."""
-    if not model.compared:
-        return []
-    missed = ", ".join(
-        f"{METHOD_NAMES[c.method]} {28 * c.error:.2f}{'' if c.admitted else ' (left out: its spread is worse)'}"
-        for c in model.compared
-    )
-    return [
-        "it is the simplest model within 1 %, or within chance, of the one that best forecast days held out; mean "
-        f"miss a customer, in purchase days of four weeks: {missed}"
-    ]
-
-
-def _standard_errors(lifetime: dict[str, Any]) -> list[float] | None:
-    covariance = lifetime["covariance"]
-    return None if covariance is None else [float(np.sqrt(covariance[i][i])) for i in range(4)]
-
-
-def _parameter(name: str, value: float, error: float | None) -> ParameterFacts:
-    """Return a positive parameter with its interval, which is symmetric on the logarithm."""
-    if error is None or not np.isfinite(error) or value <= 0:
-        return ParameterFacts(name, Figure(value, note="its uncertainty is not identified"))
-    factor = float(np.exp(1.96 * error))
-    return ParameterFacts(name, Figure(value, value / factor, value * factor))
+    return value_model_facts(program, lifetime, spend, score["counts"].get("value_spread"))
 
 
 def _relevance(record: dict[str, Any], calibration: dict[str, Any]) -> RelevanceFacts | None:

@@ -165,6 +165,7 @@ def tiers_section(facts: ReportFacts) -> Section:
             rows,
         ),
         _value_model(facts),
+        *_chosen_among(facts),
     ]
     return Section(
         "tiers",
@@ -193,8 +194,30 @@ def _value_model(facts: ReportFacts) -> Block:
     if model is None:
         return Missing("No value model has been fitted yet.", AGAIN)
     rows = tuple((p.name, show_figure(p.figure, facts.currency)) for p in model.parameters)
-    note = f"Status {model.status}: {meaning_of(model.status)}. {model.note}".strip()
+    note = " ".join([f"Status {model.status}: {meaning_of(model.status)}. {model.note}.".strip(), *model.warnings])
     return Table(f"Value model {model.name}, {model.horizon_days} days", ("Parameter", "Value"), rows, note)
+
+
+def _chosen_among(facts: ReportFacts) -> tuple[Block, ...]:
+    """Return how each model forecast the part of the past held out, the own rate and one mean for all among them."""
+    if facts.value_model is None or not facts.value_model.compared:
+        return ()
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (
+            c.what,
+            c.name,
+            *(show_figure(f, facts.currency) for f in (c.error, c.behind, c.bias)),
+            c.verdict,
+        )
+        for c in facts.value_model.compared
+    )
+    note = (
+        "Each was fitted on the first part of the known time and forecast the rest. Error: purchase days missed a "
+        "customer in four weeks; money missed a purchase day. Chosen is the simplest that is within 1 %, or within "
+        "chance, of the best."
+    )
+    head = ("Of what", "Model", "Error", "Behind the best", "Bias of the total", "")
+    return (Table("What the value model was chosen among", head, rows, note),)
 
 
 def litmus_section(facts: ReportFacts) -> Section:

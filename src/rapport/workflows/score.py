@@ -30,10 +30,12 @@ from rapport.differentiate.relevance_history import (
 )
 from rapport.differentiate.relevance_record import RelevanceModel, RelevanceSettings
 from rapport.differentiate.relevance_sql import ALL_KEYS, relevance_purchases_sql, relevance_trips_sql
-from rapport.differentiate.spend import SpendModel, fit_spend
-from rapport.differentiate.tiers import assign_tiers
+from rapport.differentiate.spend import SpendModel
+from rapport.differentiate.spend_choice import DayAmounts, choose_spend
+from rapport.differentiate.tiers import TIERS, assign_tiers
 from rapport.differentiate.value import CustomerValues, ValueTerms, value_customers
 from rapport.differentiate.value import PurchaseHistory as ValueHistory
+from rapport.differentiate.value_spread import parameter_spread
 from rapport.identify.load_sql import name_traits
 from rapport.program.model import Program
 from rapport.program.rules import check_rule
@@ -56,35 +58,39 @@ class ValueModels:
     spend: SpendModel
 
 
-def read_purchase_days(engine: Engine) -> PurchaseDays:
-    """Return the days on which each customer bought before the day of the decision; needs `make_purchases`."""
-    found = engine.query("SELECT DISTINCT customer_key, day FROM purchases ORDER BY customer_key, day")
-    return purchase_days(found["customer_key"].to_numpy(), found["day"].to_numpy().astype("datetime64[D]"))
+@dataclass(frozen=True)
+class Purchased:
+    """On which days each customer bought before the day of the decision, and what each of these days contributed."""
+
+    days: PurchaseDays
+    amounts: DayAmounts
+
+
+def read_purchase_days(engine: Engine) -> Purchased:
+    """Return the purchase days of each customer before the day of the decision; needs `make_purchases`."""
+    found = engine.query(
+        "SELECT customer_key, day, CAST(sum(margin_micros) AS BIGINT) AS micros FROM purchases "
+        "GROUP BY customer_key, day ORDER BY customer_key, day"
+    )
+    keys, days = found["customer_key"].to_numpy(), found["day"].to_numpy().astype("datetime64[D]")
+    amounts = DayAmounts(keys, days.astype(np.int64), found["micros"].to_numpy())
+    return Purchased(purchase_days(keys, days), amounts)
 
 
 def fit_values(
-    states: pa.Table, purchases: PurchaseDays, program: Program, as_of: date
+    states: pa.Table, purchases: Purchased, program: Program, as_of: date
 ) -> tuple[ValueModels, CustomerValues, NDArray[np.str_]]:
     """Return the value models, the value of each customer, and their tier, from what was known on a day.
 
     `purchases` are those of the customers of `states`, from `read_purchase_days`.
     """
-    bought = states["purchase_days"].to_numpy() > 0
-    days = states["purchase_days"].to_numpy()
-    frequency, recency, age = (states[c].to_numpy() for c in ("frequency", "recency_days", "age_days"))
-    mean = np.where(bought, states["margin_micros"].to_numpy() / np.maximum(days, 1), 0.0)
+    end = day_number(as_of)
     models = ValueModels(
         # Age is counted to the day of the decision, so that day is the last one known; nobody has bought on it yet.
-        lifetime=choose_lifetime(purchases, end=day_number(as_of)),
-        spend=fit_spend(days[bought], mean[bought]),
+        lifetime=choose_lifetime(purchases.days, end=end),
+        spend=choose_spend(purchases.amounts, end=end),
     )
-    cost = program.cost_to_serve
-    terms = ValueTerms(
-        horizon_days=program.horizon_days,
-        yearly_discount=program.discount_rate,
-        cost_to_serve_micros=None if cost is None else to_micros(cost.per_purchase_day),
-    )
-    history = ValueHistory(frequency, recency, age, mean, averaged_days=days, bought=bought)
+    history, terms = value_history(states), value_terms(program)
     values = value_customers(history, models.lifetime, models.spend, terms)
     tiers = assign_tiers(
         values.expected_contribution_micros,
@@ -93,6 +99,38 @@ def fit_values(
         program.tiers.bottom_share,
     )
     return models, values, tiers
+
+
+def value_history(states: pa.Table) -> ValueHistory:
+    """Return the purchases of each customer of the states as value is worked out from them."""
+    days = states["purchase_days"].to_numpy()
+    bought = days > 0
+    frequency, recency, age = (states[c].to_numpy() for c in ("frequency", "recency_days", "age_days"))
+    mean = np.where(bought, states["margin_micros"].to_numpy() / np.maximum(days, 1), 0.0)
+    return ValueHistory(frequency, recency, age, mean, averaged_days=days, bought=bought)
+
+
+def value_terms(program: Program) -> ValueTerms:
+    """Return over how long, and on which terms, the programme counts value."""
+    cost = program.cost_to_serve
+    return ValueTerms(
+        horizon_days=program.horizon_days,
+        yearly_discount=program.discount_rate,
+        cost_to_serve_micros=None if cost is None else to_micros(cost.per_purchase_day),
+    )
+
+
+def value_spread(
+    states: pa.Table, models: ValueModels, program: Program, values: CustomerValues, tiers: NDArray[np.str_]
+) -> dict[str, float] | None:
+    """Return the standard error that the parameters give to the worth of each tier and of `all`, with that `worth`.
+
+    None where the model has no covariance; all in micros.
+    """
+    groups = {t: tiers == t for t in TIERS} | {"all": np.ones(len(states), dtype=np.bool_)}
+    found = parameter_spread(value_history(states), models.lifetime, models.spend, value_terms(program), groups)
+    worth = float(values.expected_contribution_micros.sum())
+    return None if found is None else found | {"worth": worth}
 
 
 def read_history(
@@ -301,4 +339,5 @@ __all__ = [
     "read_purchase_days",
     "relevance_for",
     "score_table",
+    "value_spread",
 ]

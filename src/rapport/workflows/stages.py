@@ -39,6 +39,7 @@ from rapport.workflows.score import (
     read_purchase_days,
     relevance_for,
     score_table,
+    value_spread,
 )
 from rapport.workflows.send import send_turn
 from rapport.workflows.state import build_states, make_purchases, open_tables, refuse_unknown_departments
@@ -101,6 +102,7 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
             "status": str(models.lifetime.status),
         },
         "spend": {"version": models.spend.version, "status": str(models.spend.status)},
+        "value_spread": value_spread(states, models, program, values, tiers),
         "relevance": {"version": version, "diagnostics": diagnostics_of(relevance)},
         "tiers": {
             t.tier: {"customers": t.customers, "contribution_micros": t.contribution_micros}
