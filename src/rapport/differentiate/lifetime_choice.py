@@ -94,14 +94,14 @@ def choose_lifetime(purchases: PurchaseDays, end: int, time_unit: TimeUnit = "da
         purchases, np.bincount(purchases.customer[purchases.day <= end], minlength=purchases.customers) > 0
     )
     sample = _judged_customers(known)
-    windows = [w for share in JUDGED_SHARES if (w := _window(sample, end, share)) is not None]
+    windows = [w for share in JUDGED_SHARES if (w := judged_window(sample, end, share)) is not None]
     history = known_until(known, end)
     if not windows:
-        return _fit(history, "bg_nbd", time_unit)
+        return fit_method(history, "bg_nbd", time_unit)
     judged = {method: [_judge(history, days, method) for history, days in windows] for method in (NAIVE, *CANDIDATES)}
     compared = _compare(judged, [history.customer for history, _ in windows], sample.customers)
     chosen = next(c.method for c in compared if c.chosen)
-    return version_of(replace(_fit(history, chosen, time_unit), compared=compared))
+    return version_of(replace(fit_method(history, chosen, time_unit), compared=compared))
 
 
 def _judged_customers(purchases: PurchaseDays) -> PurchaseDays:
@@ -111,7 +111,8 @@ def _judged_customers(purchases: PurchaseDays) -> PurchaseDays:
     return some_customers(purchases, chance <= np.partition(chance, JUDGED_CUSTOMERS - 1)[JUDGED_CUSTOMERS - 1])
 
 
-def _window(purchases: PurchaseDays, end: int, share: float) -> tuple[KnownHistory, float] | None:
+def judged_window(purchases: PurchaseDays, end: int, share: float) -> tuple[KnownHistory, float] | None:
+    """Return what was known before the last share of the known time, and the days judged; None where too short."""
     days = round((end + 1 - int(purchases.day.min(initial=end + 1))) * share)
     history = known_until(purchases, end - days, end)
     if days < LEAST_JUDGED_DAYS or history.frequency.size < MIN_CUSTOMERS:
@@ -119,7 +120,8 @@ def _window(purchases: PurchaseDays, end: int, share: float) -> tuple[KnownHisto
     return history, float(days)
 
 
-def _fit(history: KnownHistory, method: Method, time_unit: TimeUnit) -> LifetimeModel:
+def fit_method(history: KnownHistory, method: Method, time_unit: TimeUnit) -> LifetimeModel:
+    """Return one model fitted on a history in days; MBG/CNBD-k with the regularity of highest likelihood."""
     unit = UNIT_DAYS[time_unit]
     rows = history.frequency, history.recency / unit, history.age / unit
     if method == "mbg_cnbd":
@@ -129,7 +131,7 @@ def _fit(history: KnownHistory, method: Method, time_unit: TimeUnit) -> Lifetime
 
 
 def _judge(history: KnownHistory, days: float, method: Method) -> _Judged:
-    model = _fit(history, method, "day")
+    model = fit_method(history, method, "day")
     rows = history.frequency, history.recency, history.age
     forecast = expected_purchases(model, *rows, days)
     error = np.abs(forecast - history.ahead) / days
@@ -178,11 +180,11 @@ def _compare(
     judged: dict[Method, list[_Judged]], customers: list[NDArray[np.int64]], n: int
 ) -> tuple[ComparedModel, ...]:
     """Return the comparison, one line for each model; a customer in several windows is one customer."""
-    errors = {m: _per_customer([w.error for w in ws], customers, n) for m, ws in judged.items()}
-    scores = {m: _per_customer([w.rps for w in ws], customers, n) for m, ws in judged.items()}
-    admitted = [m for m in CANDIDATES if _difference(scores[m], scores[NAIVE])[1] <= 0.0] or [NAIVE]
+    errors = {m: errors_per_customer([w.error for w in ws], customers, n) for m, ws in judged.items()}
+    scores = {m: errors_per_customer([w.rps for w in ws], customers, n) for m, ws in judged.items()}
+    admitted = [m for m in CANDIDATES if paired_difference(scores[m], scores[NAIVE])[1] <= 0.0] or [NAIVE]
     best = min(admitted, key=lambda m: float(np.sum(errors[m])))
-    behind = {m: _difference(error, errors[best]) for m, error in errors.items()}
+    behind = {m: paired_difference(error, errors[best]) for m, error in errors.items()}
     enough = AS_GOOD * float(np.sum(errors[best]))
     chosen = next(m for m in admitted if behind[m][0] <= enough or behind[m][1] <= 0.0)
     return tuple(
@@ -203,7 +205,7 @@ def _compare(
     )
 
 
-def _per_customer(windows: list[Floats], customers: list[NDArray[np.int64]], n: int) -> Floats:
+def errors_per_customer(windows: list[Floats], customers: list[NDArray[np.int64]], n: int) -> Floats:
     """Return what each customer adds to the mean over windows of the means over customers."""
     total = np.zeros(n)
     for values, who in zip(windows, customers, strict=True):
@@ -211,7 +213,8 @@ def _per_customer(windows: list[Floats], customers: list[NDArray[np.int64]], n: 
     return total
 
 
-def _difference(one: Floats, other: Floats) -> tuple[float, float, float]:
+def paired_difference(one: Floats, other: Floats) -> tuple[float, float, float]:
+    """Return the sum of one less the other, customer by customer, with its 95 % interval."""
     difference = one - other
     total = float(np.sum(difference))
     half = NORMAL_95 * float(

@@ -7,7 +7,7 @@ not enter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -61,6 +61,10 @@ class KnownHistory:
     log_gaps: Floats
     ahead: Floats
     customer: Integers
+
+    def some(self, chosen: NDArray[np.bool_]) -> KnownHistory:
+        """Return the customers marked, shape (n,)."""
+        return KnownHistory(*(getattr(self, f.name)[chosen] for f in fields(self)))
 
 
 def purchase_days(keys: ArrayLike, days: ArrayLike) -> PurchaseDays:

@@ -8,7 +8,8 @@ alone and in a batch of a million gets the same bits. No decision about an offer
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -74,11 +75,14 @@ class ValueTerms:
         0.10 makes a contribution in a year worth 1 / 1.10 of one today; 0 <= value <= 10.
     cost_to_serve_micros : array of shape (n,) or scalar, optional
         Assumed cost of a purchase day beside the cost of goods, micros, >= 0. None: none is assumed.
+    season : float
+        Factor of the horizon's purchases over those of a mean year, > 0; see ``seasons``.
     """
 
     horizon_days: float
     yearly_discount: float = 0.0
     cost_to_serve_micros: ArrayLike | None = None
+    season: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,7 @@ def value_customers(
     contribution = _micros(known, alive * found.discounted * found.net)
     return CustomerValues(
         alive_probability=_frozen(np.where(known, alive, 0.0)),
-        expected_purchases=_frozen(np.where(known, alive * ahead, 0.0)),
+        expected_purchases=_frozen(np.where(known, terms.season * alive * ahead, 0.0)),
         expected_spend_micros=_micros(known, expected_spend),
         expected_contribution_micros=contribution,
         low_micros=_micros(known, np.minimum(*ends)),
@@ -168,6 +172,57 @@ def value_customers(
         status=spend.status if lifetime.status is Status.OK else lifetime.status,
         cost_basis=Basis.ASSUMED if np.any(cost != 0) else Basis.MEASURED,
     )
+
+
+def value_by_group(
+    history: PurchaseHistory,
+    groups: Sequence[tuple[NDArray[np.bool_], LifetimeModel]],
+    spend: SpendModel,
+    terms: ValueTerms,
+) -> CustomerValues:
+    """Return the value of each customer by the lifetime model of their group.
+
+    Parameters
+    ----------
+    groups : sequence of (bool array of shape (n,), LifetimeModel)
+        Every customer belongs to exactly one.
+
+    Returns
+    -------
+    CustomerValues
+        With the status of the first group whose status is not OK.
+
+    Raises
+    ------
+    ValueError
+        If a customer belongs to no group or to several, or as for ``value_customers``.
+    """
+    if np.any(np.sum([members for members, _ in groups], axis=0) != 1):
+        raise ValueError("groups: a customer belongs to none or several; must belong to one. Divide them anew.")
+    found = [(members, value_customers(some(history, members), model, spend, terms)) for members, model in groups]
+    columns: dict[str, Any] = {}
+    for name in (f.name for f in fields(CustomerValues)):
+        first = getattr(found[0][1], name)
+        if not isinstance(first, np.ndarray):
+            continue
+        whole = np.zeros(len(found[0][0]), dtype=first.dtype)
+        for members, values in found:
+            whole[members] = getattr(values, name)
+        columns[name] = _frozen(whole)
+    statuses = [v.status for _, v in found]
+    bases = {v.cost_basis for _, v in found}
+    return CustomerValues(
+        **columns,
+        status=next((s for s in statuses if s is not Status.OK), Status.OK),
+        cost_basis=Basis.ASSUMED if Basis.ASSUMED in bases else Basis.MEASURED,
+    )
+
+
+def some(history: PurchaseHistory, members: NDArray[np.bool_]) -> PurchaseHistory:
+    """Return the history of the customers marked, shape (n,)."""
+    columns: dict[str, Any] = {f.name: getattr(history, f.name) for f in fields(PurchaseHistory)}
+    chosen: dict[str, Any] = {n: None if c is None else np.asarray(c)[members] for n, c in columns.items()}
+    return PurchaseHistory(**chosen)
 
 
 def expected_contribution(
@@ -213,7 +268,7 @@ def _look(history: PurchaseHistory, lifetime: LifetimeModel, spend: SpendModel, 
         horizon=horizon,
         alive=alive_probability(lifetime, *rows),
         ahead=ahead,
-        discounted=_discounted_purchases(lifetime, rows, ahead, horizon, day_rate * unit),
+        discounted=terms.season * _discounted_purchases(lifetime, rows, ahead, horizon, day_rate * unit),
         spend=expected_spend,
         cost=cost,
         net=expected_spend - cost,
@@ -227,6 +282,8 @@ def _check_terms(terms: ValueTerms) -> None:
         raise ValueError(
             f"yearly_discount: not a rate - {terms.yearly_discount}; must lie in [0, 10]. Give 0.10 for 10 %."
         )
+    if not (np.isfinite(terms.season) and terms.season > 0):
+        raise ValueError(f"season: not a factor - {terms.season}; must be finite and > 0. Give 1 for none.")
     if terms.cost_to_serve_micros is None:
         return
     cost = np.asarray(terms.cost_to_serve_micros, dtype=np.float64)

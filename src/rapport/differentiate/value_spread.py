@@ -7,6 +7,7 @@ that the total is hardly told. Nothing is drawn by chance and no fit is made her
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from rapport.differentiate.lifetime_model import LifetimeModel
 from rapport.differentiate.likelihood import Floats
 from rapport.differentiate.spend import SpendModel
-from rapport.differentiate.value import PurchaseHistory, ValueTerms, expected_contribution
+from rapport.differentiate.value import PurchaseHistory, ValueTerms, expected_contribution, some
 
 LARGEST_STEP = 8.0
 """Furthest that a logarithm of a parameter is moved: beyond a factor of 3,000 the forecast no longer changes."""
@@ -76,6 +77,28 @@ def parameter_spread(
         for name, members in groups.items():
             totals[name].append(float(np.sum(worth[members])))
     return {name: _spread(np.array(found)) for name, found in totals.items()}
+
+
+def spread_by_group(
+    history: PurchaseHistory,
+    cohorts: Sequence[tuple[NDArray[np.bool_], LifetimeModel]],
+    spend: SpendModel,
+    terms: ValueTerms,
+    groups: dict[str, NDArray[np.bool_]],
+) -> dict[str, float] | None:
+    """Return what ``parameter_spread`` does where cohorts have models of their own; their errors are independent.
+
+    None where any of the models has no covariance.
+    """
+    squares = dict.fromkeys(groups, 0.0)
+    for members, model in cohorts:
+        inside = {name: g[members] for name, g in groups.items()}
+        found = parameter_spread(some(history, members), model, spend, terms, inside)
+        if found is None:
+            return None
+        for name, error in found.items():
+            squares[name] += error**2
+    return {name: float(np.sqrt(square)) for name, square in squares.items()}
 
 
 def _spread(totals: Floats) -> float:

@@ -16,6 +16,7 @@ from rapport.core.errors import nearest
 from rapport.core.tables import SOURCE_COLUMNS
 from rapport.program.part import Name, NotNegative, Odds, Part, Share, Text
 from rapport.program.shared import Include, Kind, Lever, Limit, check_channels, check_shared
+from rapport.program.value import Value
 
 TierName = Literal["A", "B", "C"]
 SourceKind = Literal["transactions", "customers", "products", "redemptions", "mailings", "campaigns", "coupons"]
@@ -283,7 +284,7 @@ class Litmus(Part):
 class Program(Part):
     """A whole programme."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"limits", "levers", "kinds", "includes"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"limits", "levers", "kinds", "includes", "value"})
 
     name: Text = Field(description="Name of the programme.")
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(description="ISO 4217 code.")
@@ -312,6 +313,7 @@ class Program(Part):
     includes: tuple[Include, ...] = Field(default=(), max_length=1000, description="What must be said to whom.")
     policy: Policy = Field(default_factory=Policy, description="How the decision may act.")
     litmus: Litmus = Field(default_factory=Litmus, description="What each level of treatment costs.")
+    value: Value = Field(default_factory=Value, description="How the value of customers is worked out.")
 
     @field_validator("timezone")
     @classmethod
@@ -355,6 +357,13 @@ class Program(Part):
                 )
             for goal in channel.goals:
                 refuse_unknown(f"channels.{channel.name}.goals", goal, goals)
+        return self
+
+    @model_validator(mode="after")
+    def _cohorts_are_known(self) -> Program:
+        customers = self.source("customers")
+        known = ["none", "quarter", *(customers.traits if customers else ())]
+        refuse_unknown("value.cohorts", self.value.cohorts, known)
         return self
 
     @model_validator(mode="after")

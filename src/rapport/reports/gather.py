@@ -216,7 +216,7 @@ def _value_model(program: Program, store: Store, record: dict[str, Any]) -> Valu
         _required(store, store.state / "models" / f"{score['counts'][n]['version']}.json")
         for n in ("lifetime", "spend")
     )
-    return value_model_facts(program, lifetime, spend, score["counts"].get("value_spread"))
+    return value_model_facts(program, lifetime, spend, score["counts"])
 
 
 def _relevance(record: dict[str, Any], calibration: dict[str, Any]) -> RelevanceFacts | None:

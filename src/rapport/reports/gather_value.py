@@ -31,27 +31,57 @@ FOUR_WEEKS = 28.0
 
 
 def value_model_facts(
-    program: Program, lifetime: dict[str, Any], spend: dict[str, Any], spread: dict[str, float] | None
+    program: Program, lifetime: dict[str, Any], spend: dict[str, Any], counts: dict[str, Any]
 ) -> ValueModelFacts:
     """Return what the report says of the value model, from the records that the turn keeps.
 
     Parameters
     ----------
-    spread : dict, optional
-        Standard error that the parameters give to the value of each tier and of ``all``, micros.
+    counts : dict
+        What the turn's record says of its scores: ``value_spread``, ``cohorts`` and ``seasons`` among it, where there.
     """
     model = LifetimeModel.from_record(lifetime)
     cost = program.cost_to_serve
-    notes = ["cost to serve is not known" if cost is None else f"cost to serve is {cost.basis}"]
+    notes = [
+        "cost to serve is not known" if cost is None else f"cost to serve is {cost.basis}",
+        *_cohorts(program, counts.get("cohorts")),
+        *_seasons(counts.get("seasons")),
+    ]
     return ValueModelFacts(
         name=f"{METHOD_NAMES[model.method]} with {METHOD_NAMES[spend['method']]}",
         status=lifetime["status"] if lifetime["status"] != "OK" else spend["status"],
         horizon_days=program.horizon_days,
         parameters=(*_lifetime_parameters(model), *_derived(model), *_spend_parameters(program, spend)),
         note="; ".join(notes),
-        warnings=tuple(_warnings(model, spread)),
+        warnings=tuple(_warnings(model, counts.get("value_spread"))),
         compared=(*_compared_lifetimes(model), *_compared_spends(spend)),
     )
+
+
+def _cohorts(program: Program, found: dict[str, Any] | None) -> list[str]:
+    """Return whether cohorts have lifetimes of their own, and what says so."""
+    if found is None:
+        return []
+    of = f"cohorts by {program.value.cohorts}"
+    if found["error"] is None:
+        return [f"{of}: fewer than two are large enough for a model of their own"]
+    gain = found["better"] / found["error_pooled"] if found["error_pooled"] else 0.0
+    low, high = (
+        found[n] / found["error_pooled"] if found["error_pooled"] else 0.0 for n in ("better_low", "better_high")
+    )
+    told = f"on days held out their models missed by {gain:.1%} less ({low:.1%} to {high:.1%}, 95 %)"
+    return [f"{of}: {'in use' if found['chosen'] else 'not in use'}, {told}"]
+
+
+def _seasons(found: dict[str, Any] | None) -> list[str]:
+    """Return by how much the strongest and the weakest weeks differ from the mean, where seasons are in use."""
+    if found is None:
+        return []
+    return [
+        f"seasonal factors of four weeks from {min(found['factors']):.2f} to {max(found['factors']):.2f} are in the "
+        f"forecast; on weeks held out they missed by {found['better']:.0%} less "
+        f"({found['better_low']:.0%} to {found['better_high']:.0%}, 95 %)"
+    ]
 
 
 def _lifetime_parameters(model: LifetimeModel) -> list[ParameterFacts]:

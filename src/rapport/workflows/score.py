@@ -14,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from rapport.core.errors import SourceEmpty
+from rapport.core.errors import ProgramInvalid, SourceEmpty
 from rapport.core.money import to_micros
 from rapport.core.tables import CATALOGUE, SCORES
 from rapport.differentiate.lifetime_choice import choose_lifetime
+from rapport.differentiate.lifetime_cohorts import MOST_COHORTS, UNKNOWN, CohortModels, choose_cohorts, quarters_of
 from rapport.differentiate.lifetime_model import LifetimeModel
 from rapport.differentiate.offers_sql import item_products_sql
 from rapport.differentiate.purchase_days import PurchaseDays, purchase_days
@@ -30,12 +31,13 @@ from rapport.differentiate.relevance_history import (
 )
 from rapport.differentiate.relevance_record import RelevanceModel, RelevanceSettings
 from rapport.differentiate.relevance_sql import ALL_KEYS, relevance_purchases_sql, relevance_trips_sql
+from rapport.differentiate.seasons import NONE, Seasons, fit_seasons
 from rapport.differentiate.spend import SpendModel
 from rapport.differentiate.spend_choice import DayAmounts, choose_spend
 from rapport.differentiate.tiers import TIERS, assign_tiers
-from rapport.differentiate.value import CustomerValues, ValueTerms, value_customers
+from rapport.differentiate.value import CustomerValues, ValueTerms, value_by_group
 from rapport.differentiate.value import PurchaseHistory as ValueHistory
-from rapport.differentiate.value_spread import parameter_spread
+from rapport.differentiate.value_spread import spread_by_group
 from rapport.identify.load_sql import name_traits
 from rapport.program.model import Program
 from rapport.program.rules import check_rule
@@ -56,6 +58,17 @@ class ValueModels:
 
     lifetime: LifetimeModel
     spend: SpendModel
+    cohorts: CohortModels | None = None
+    seasons: Seasons = NONE
+    cohort_of: NDArray[np.str_] | None = None
+
+    def groups(self, n: int) -> list[tuple[NDArray[np.bool_], LifetimeModel]]:
+        """Return which of n customers each lifetime model is about."""
+        if self.cohorts is None or self.cohort_of is None or not self.cohorts.by_cohort:
+            return [(np.ones(n, dtype=np.bool_), self.lifetime)]
+        own = [(self.cohort_of == name, model) for name, model in self.cohorts.by_cohort.items()]
+        rest = ~np.any([members for members, _ in own], axis=0)
+        return [*own, (rest, self.lifetime)] if rest.any() else own
 
 
 @dataclass(frozen=True)
@@ -84,14 +97,19 @@ def fit_values(
 
     `purchases` are those of the customers of `states`, from `read_purchase_days`.
     """
+    # Age is counted to the day of the decision, so that day is the last one known; nobody has bought on it yet.
     end = day_number(as_of)
+    lifetime = choose_lifetime(purchases.days, end=end)
+    cohort_of = None if program.value.cohorts == "none" else cohort_names(states, program.value.cohorts)
     models = ValueModels(
-        # Age is counted to the day of the decision, so that day is the last one known; nobody has bought on it yet.
-        lifetime=choose_lifetime(purchases.days, end=end),
+        lifetime=lifetime,
         spend=choose_spend(purchases.amounts, end=end),
+        cohorts=None if cohort_of is None else _cohorts(states, cohort_of, purchases.days, end, lifetime),
+        seasons=fit_seasons(purchases.days, end) if program.value.seasons == "auto" else NONE,
+        cohort_of=cohort_of,
     )
-    history, terms = value_history(states), value_terms(program)
-    values = value_customers(history, models.lifetime, models.spend, terms)
+    terms = value_terms(program, models, as_of)
+    values = value_by_group(value_history(states), models.groups(len(states)), models.spend, terms)
     tiers = assign_tiers(
         values.expected_contribution_micros,
         states["customer_key"].to_numpy(),
@@ -99,6 +117,26 @@ def fit_values(
         program.tiers.bottom_share,
     )
     return models, values, tiers
+
+
+def _cohorts(
+    states: pa.Table, cohort_of: NDArray[np.str_], purchases: PurchaseDays, end: int, pooled: LifetimeModel
+) -> CohortModels:
+    """Return the models of the cohorts of those who bought; raise ProgramInvalid where there are too many cohorts."""
+    of_buyers = cohort_of[np.searchsorted(states["customer_key"].to_numpy(), purchases.keys)]
+    if (many := len(np.unique(of_buyers))) > MOST_COHORTS:
+        raise ProgramInvalid(
+            f"program.toml: value.cohorts divides customers into {many} cohorts; at most {MOST_COHORTS} are "
+            "compared. Choose a coarser trait."
+        )
+    return choose_cohorts(purchases, of_buyers, end, pooled)
+
+
+def cohort_names(states: pa.Table, wanted: str) -> NDArray[np.str_]:
+    """Return the cohort of each customer: the quarter of the first purchase, or the value of a trait."""
+    if wanted != "quarter":
+        return np.array(states[name_traits([wanted])[0]].fill_null(UNKNOWN).to_pylist(), dtype=np.str_)
+    return quarters_of(states["first_day"].fill_null(0).to_numpy().astype("datetime64[D]"))
 
 
 def value_history(states: pa.Table) -> ValueHistory:
@@ -110,25 +148,26 @@ def value_history(states: pa.Table) -> ValueHistory:
     return ValueHistory(frequency, recency, age, mean, averaged_days=days, bought=bought)
 
 
-def value_terms(program: Program) -> ValueTerms:
-    """Return over how long, and on which terms, the programme counts value."""
+def value_terms(program: Program, models: ValueModels, as_of: date) -> ValueTerms:
+    """Return over how long, and on which terms, the programme counts value, with the season ahead."""
     cost = program.cost_to_serve
     return ValueTerms(
         horizon_days=program.horizon_days,
         yearly_discount=program.discount_rate,
         cost_to_serve_micros=None if cost is None else to_micros(cost.per_purchase_day),
+        season=models.seasons.over(day_number(as_of), program.horizon_days),
     )
 
 
 def value_spread(
-    states: pa.Table, models: ValueModels, program: Program, values: CustomerValues, tiers: NDArray[np.str_]
+    states: pa.Table, models: ValueModels, terms: ValueTerms, values: CustomerValues, tiers: NDArray[np.str_]
 ) -> dict[str, float] | None:
     """Return the standard error that the parameters give to the worth of each tier and of `all`, with that `worth`.
 
     None where the model has no covariance; all in micros.
     """
     groups = {t: tiers == t for t in TIERS} | {"all": np.ones(len(states), dtype=np.bool_)}
-    found = parameter_spread(value_history(states), models.lifetime, models.spend, value_terms(program), groups)
+    found = spread_by_group(value_history(states), models.groups(len(states)), models.spend, terms, groups)
     worth = float(values.expected_contribution_micros.sum())
     return None if found is None else found | {"worth": worth}
 

@@ -40,6 +40,7 @@ from rapport.workflows.score import (
     relevance_for,
     score_table,
     value_spread,
+    value_terms,
 )
 from rapport.workflows.send import send_turn
 from rapport.workflows.state import build_states, make_purchases, open_tables, refuse_unknown_departments
@@ -90,6 +91,8 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
     version = f"relevance-{hashlib.blake2b(learned.encode(), digest_size=6).hexdigest()}"
     store.write_text(store.state / "models" / f"{version}.json", learned)
     store.write_json(store.state / "models" / f"{models.lifetime.version}.json", models.lifetime.to_record())
+    for own in () if models.cohorts is None else models.cohorts.by_cohort.values():
+        store.write_json(store.state / "models" / f"{own.version}.json", own.to_record())
     store.write_json(store.state / "models" / f"{models.spend.version}.json", models.spend.to_record())
     store.write_json(store.turn_folder(turn.name) / "limits.json", limits_record(declared, program))
     store.write_table(turn.name, "catalogue", catalogue)
@@ -102,7 +105,9 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
             "status": str(models.lifetime.status),
         },
         "spend": {"version": models.spend.version, "status": str(models.spend.status)},
-        "value_spread": value_spread(states, models, program, values, tiers),
+        "value_spread": value_spread(states, models, value_terms(program, models, turn.as_of), values, tiers),
+        **({} if models.cohorts is None else {"cohorts": models.cohorts.to_record()}),
+        **({} if not models.seasons.chosen else {"seasons": models.seasons.to_record()}),
         "relevance": {"version": version, "diagnostics": diagnostics_of(relevance)},
         "tiers": {
             t.tier: {"customers": t.customers, "contribution_micros": t.contribution_micros}
