@@ -38,7 +38,7 @@ def value_model_facts(
     Parameters
     ----------
     counts : dict
-        What the turn's record says of its scores: ``value_spread``, ``cohorts`` and ``seasons`` among it, where there.
+        What the turn's record says of its scores, such as ``value_spread``, ``cohorts`` and ``seasons``.
     """
     model = LifetimeModel.from_record(lifetime)
     cost = program.cost_to_serve
