@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rapport.core.money import round_micros
 from rapport.core.reasons import Basis, Status
+from rapport.differentiate.cost_ahead import cost_ahead, full_days, with_those_who_never_bought
 from rapport.differentiate.lifetime import (
     LifetimeModel,
     alive_probability,
@@ -74,11 +75,15 @@ class ValueTerms:
         0.10 makes a contribution in a year worth 1 / 1.10 of one today; 0 <= value <= 10.
     cost_to_serve_micros : array of shape (n,) or scalar, optional
         Assumed cost of a purchase day beside the cost of goods, micros, >= 0. None: none is assumed.
+    yearly_cost_micros : array of shape (n,), optional
+        What serving costs a year beside purchase days (returns, service, deliveries, bids), micros, >= 0. It goes on
+        for as long as the customer stays; of who never bought, over the whole horizon. None: none.
     """
 
     horizon_days: float
     yearly_discount: float = 0.0
     cost_to_serve_micros: ArrayLike | None = None
+    yearly_cost_micros: ArrayLike | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,7 @@ class CustomerValues:
     below_zero : bool array
         Expected contribution < 0: serving this customer is expected to cost money.
     no_purchase : bool array
-        No purchase yet; every number of the customer is 0.
+        No purchase yet; every number of the customer is 0, but for what serving them costs.
     status : Status
         That of the lifetime model, or that of the spend model where the first is OK.
     cost_basis : Basis
@@ -164,18 +169,20 @@ def value_customers(
     tail = (1.0 - INTERVAL) / 2.0
     few, many = (purchase_quantile(lifetime, (x, t_x, T), horizon, level) for level in (tail, 1.0 - tail))
     ends = few * worth, many * worth
-    contribution = _micros(known, alive * discounted * net)
+    serving = _serving((known, lifetime, (x, t_x, T)), (alive, discounted), terms, day_rate)
+    someone = known | (serving > 0)
+    contribution = _micros(someone, np.where(known, alive * discounted * net, 0.0) - serving)
     return CustomerValues(
         alive_probability=_frozen(np.where(known, alive, 0.0)),
         expected_purchases=_frozen(np.where(known, alive * ahead, 0.0)),
         expected_spend_micros=_micros(known, expected_spend),
         expected_contribution_micros=contribution,
-        low_micros=_micros(known, np.minimum(*ends)),
-        high_micros=_micros(known, np.maximum(*ends)),
+        low_micros=_micros(someone, np.where(known, np.minimum(*ends), 0.0) - serving),
+        high_micros=_micros(someone, np.where(known, np.maximum(*ends), 0.0) - serving),
         below_zero=_frozen(contribution < 0),
         no_purchase=_frozen(~known),
         status=spend.status if lifetime.status is Status.OK else lifetime.status,
-        cost_basis=Basis.ASSUMED if np.any(cost != 0) else Basis.MEASURED,
+        cost_basis=Basis.ASSUMED if np.any(cost != 0) or np.any(serving != 0) else Basis.MEASURED,
     )
 
 
@@ -186,14 +193,32 @@ def _check_terms(terms: ValueTerms) -> None:
         raise ValueError(
             f"yearly_discount: not a rate - {terms.yearly_discount}; must lie in [0, 10]. Give 0.10 for 10 %."
         )
-    if terms.cost_to_serve_micros is None:
-        return
-    cost = np.asarray(terms.cost_to_serve_micros, dtype=np.float64)
-    bad = ~(np.isfinite(cost) & (cost >= 0))
-    if bad.any():
-        raise ValueError(
-            f"cost_to_serve_micros: not a cost - {cost[bad].flat[0]}; must be finite and >= 0. Give micros."
-        )
+    for name in ("cost_to_serve_micros", "yearly_cost_micros"):
+        given = getattr(terms, name)
+        if given is None:
+            continue
+        cost = np.asarray(given, dtype=np.float64)
+        bad = ~(np.isfinite(cost) & (cost >= 0))
+        if bad.any():
+            raise ValueError(f"{name}: not a cost - {cost[bad].flat[0]}; must be finite and >= 0. Give micros.")
+
+
+def _serving(
+    customers: tuple[NDArray[np.bool_], LifetimeModel, Rows],
+    purchases: tuple[Floats, Floats],
+    terms: ValueTerms,
+    day_rate: float,
+) -> Floats:
+    """Return what serving is expected to cost over the horizon beside purchase days, discounted, shape (n,)."""
+    known, lifetime, rows = customers
+    if terms.yearly_cost_micros is None:
+        return np.zeros(known.shape)
+    yearly = np.asarray(terms.yearly_cost_micros, dtype=np.float64)
+    if yearly.shape != known.shape:
+        raise ValueError(f"yearly_cost_micros: {yearly.size} for {known.size} customers; give one each.")
+    horizon = (terms.horizon_days, day_rate)
+    ahead = cost_ahead(lifetime, rows, purchases, yearly, horizon)
+    return with_those_who_never_bought(ahead, known, yearly, full_days(*horizon))
 
 
 def _known_history(history: PurchaseHistory) -> tuple[NDArray[np.bool_], tuple[Floats, ...]]:

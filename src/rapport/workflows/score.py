@@ -38,6 +38,8 @@ from rapport.identify.load_sql import name_traits
 from rapport.program.model import Program
 from rapport.program.rules import check_rule
 from rapport.workflows.conditions import holds
+from rapport.workflows.cost_to_serve import service_costs
+from rapport.workflows.growth import Growth
 from rapport.workflows.limits import Declared, Lists
 from rapport.workflows.ports import Engine
 
@@ -79,10 +81,12 @@ def fit_values(
         spend=fit_spend(days[bought], mean[bought]),
     )
     cost = program.cost_to_serve
+    serving = service_costs(states, program).yearly_micros
     terms = ValueTerms(
         horizon_days=program.horizon_days,
         yearly_discount=program.discount_rate,
         cost_to_serve_micros=None if cost is None else to_micros(cost.per_purchase_day),
+        yearly_cost_micros=serving if serving.any() else None,
     )
     history = ValueHistory(frequency, recency, age, mean, averaged_days=days, bought=bought)
     values = value_customers(history, models.lifetime, models.spend, terms)
@@ -225,7 +229,8 @@ def reachable(states: pa.Table, program: Program) -> NDArray[np.bool_]:
 class Scored:
     """Everything the score table is put together from; arrays in the order of the states.
 
-    `declared` is what the programme declares of all customers together, `must` the open offers that it demands.
+    `declared` is what the programme declares of all customers together, `must` the open offers that it demands,
+    `growth` what customers could be worth.
     """
 
     values: CustomerValues
@@ -237,6 +242,7 @@ class Scored:
     excluded: NDArray[np.int8]
     declared: Declared
     must: Lists
+    growth: Growth
 
 
 def score_table(states: pa.Table, scored: Scored) -> pa.Table:
@@ -262,6 +268,7 @@ def score_table(states: pa.Table, scored: Scored) -> pa.Table:
         "must_offers": _positions(scored.must, "must_offers"),
         "includes": _positions(Lists.where(scored.declared.includes), "includes"),
         "forced": pa.array(scored.declared.forced & _has_to_say(scored)),
+        **scored.growth.columns,
     }
     return pa.Table.from_arrays([columns[f.name] for f in SCORES], schema=SCORES)
 
