@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rapport.differentiate.service_sql import SERVICE_COLUMNS, SERVICE_JOINS, service_ctes
+from rapport.differentiate.serving_sql import SERVICE_COLUMNS, SERVICE_JOINS, service_ctes
 
 
 def purchases_sql() -> str:
@@ -40,7 +40,7 @@ def states_sql(traits: Sequence[str]) -> str:
     purchase, days from the first purchase to `as_of`. Cadence is the mean gap between purchase days. Counts of a
     customer without purchase are 0 and their days NULL. Known is who stands in the customer source or was seen in a
     purchase, redemption, mailing or interaction before the day: who comes later must not move anybody's rank. Needs
-    the table `served` of `service_sql.served_sql` beside `purchases`.
+    the table `served` of `serving_sql.served_sql` beside `purchases`.
 
     Parameters
     ----------

@@ -51,8 +51,8 @@ def check_potential(potential: Potential | None, traits: Sequence[str]) -> None:
         return
     peers = potential.peers or ()
     for place, name in enumerate(peers):
-        one_of(name, [*traits, *OF_STATES], "potential", "peers", place)
+        one_of(name, [*traits, *OF_STATES], "potential", "peers")
         if name in peers[:place]:
-            raise Misplaced(f"is {name!r}, which stands twice; peers must differ", "potential", "peers", place)
+            raise Misplaced(f"is {name!r}, which stands twice; peers must differ", "potential", "peers")
     if potential.wallet is not None:
         one_of(potential.wallet, traits, "potential", "wallet")

@@ -105,16 +105,13 @@ def _growable(scores: pa.Table, basis: BasisName) -> tuple[Growable, ...]:
 def _one(row: dict[str, Any], basis: BasisName) -> Growable:
     wallet = row["share_of_wallet"]
     few = "" if row["potential_status"] == "OK" else row["potential_status"]
-    parts = (
-        _money(row[f"gap_{n}_micros"], basis, "against peers who reached theirs")
-        for n in ("trips", "basket", "variety")
-    )
+    parts = (_money(row[f"gap_{n}_micros"], basis, "a year") for n in ("trips", "basket", "variety"))
     trips, basket, variety = parts
     return Growable(
         customer_id=row["customer_id"],
         tier=row["tier"],
         peers=row["peer_cell"] + (f" ({few})" if few else ""),
-        actual=_money(_actual(row), basis, "the best of the peers less what is unrealised"),
+        actual=_money(_actual(row), basis, "a year"),
         unrealised=Figure(
             float(row["unrealised_micros"]),
             float(row["unrealised_low_micros"]),

@@ -41,7 +41,7 @@ from rapport.program.model import Program
 from rapport.program.potential import OF_STATES, Potential
 from rapport.workflows.cost_to_serve import reasons_below_zero, service_costs
 from rapport.workflows.ports import Engine
-from rapport.workflows.service import unknown_kinds
+from rapport.workflows.serving import unknown_kinds
 
 MOST_TRAITS = 3
 """Traits that are peers where the programme names none: with more of them cells hold one customer each."""

@@ -17,7 +17,7 @@ from rapport.core.tables import LOADED, STATES
 from rapport.differentiate.state_sql import purchases_sql, states_sql
 from rapport.program.model import Program
 from rapport.workflows.ports import Engine
-from rapport.workflows.service import make_served
+from rapport.workflows.serving import make_served
 
 TABLES = ("customers", "transactions", "products", "redemptions", "mailings", "campaigns", "coupons")
 LATER = ("interactions",)

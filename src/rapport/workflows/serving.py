@@ -10,7 +10,7 @@ from datetime import date
 import pyarrow as pa
 
 from rapport.core.money import to_micros
-from rapport.differentiate.service_sql import KINDS, served_sql
+from rapport.differentiate.serving_sql import KINDS, served_sql
 from rapport.program.model import Program
 from rapport.workflows.ports import Engine
 
