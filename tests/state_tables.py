@@ -58,7 +58,16 @@ def seen(who: str, **values: Any) -> dict[str, Any]:
 def tables(traits: tuple[str, ...] = (), **rows: list[dict[str, Any]]) -> dict[str, pa.Table]:
     """Return the loaded tables, empty where no rows are given; customers in key order."""
     schemas = LOADED | {"customers": pa.schema([*LOADED["customers"], *((t, pa.string()) for t in traits)])}
-    names = ("customers", "transactions", "products", "redemptions", "mailings", "campaigns", "coupons")
+    names = (
+        "customers",
+        "transactions",
+        "products",
+        "redemptions",
+        "mailings",
+        "campaigns",
+        "coupons",
+        "interactions",
+    )
     rows = {"products": PRODUCTS} | rows
     rows["customers"] = sorted(rows.get("customers", []), key=lambda r: r["customer_key"])
     return {n: pa.Table.from_pylist(rows.get(n, []), schema=schemas[n]) for n in names}

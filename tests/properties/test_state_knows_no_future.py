@@ -48,6 +48,15 @@ def redeemed(first: int, last: int) -> st.SearchStrategy[dict[str, Any]]:
     return st.builds(lambda who, day: seen(who, coupon_id="c", campaign_id="old", day=day), WHO, days)
 
 
+def served(first: int, last: int) -> st.SearchStrategy[dict[str, Any]]:
+    """Draw interactions from `first` to `last` days before the day of the decision."""
+    days = st.integers(first, last).map(lambda d: AS_OF - timedelta(days=d))
+    kinds, costs = st.sampled_from(["complaint", "Delivery", "chat"]), st.sampled_from([None, 0, 2_000_000])
+    return st.builds(
+        lambda who, day, kind, cost: seen(who, day=day, kind=kind, cost_micros=cost), WHO, days, kinds, costs
+    )
+
+
 def campaign(name: str, days_before: int) -> dict[str, Any]:
     starts = AS_OF - timedelta(days=days_before)
     return {"campaign_id": name, "kind": "A", "starts": starts, "ends": starts + timedelta(days=7)}
@@ -91,23 +100,27 @@ def test_later_rows_new_customers_and_the_order_of_rows_change_no_byte(
     later = data.draw(st.lists(lines(-60, 0), max_size=8), "later")
     used = data.draw(st.lists(redeemed(1, 90), max_size=3), "used")
     used_later = data.draw(st.lists(redeemed(-30, 0), max_size=3), "used later")
+    calls = data.draw(st.lists(served(1, 400), max_size=4), "served")
+    calls_later = data.draw(st.lists(served(-30, 0), max_size=4), "served later")
     told, told_later = data.draw(mailed("old"), "mailed"), data.draw(mailed("new"), "mailed later")
     chance = data.draw(st.randoms(use_true_random=False))
     before = tables(
-        customers=known(listed, past, used, told),
+        customers=known(listed, past, used, told, calls),
         transactions=past,
         redemptions=used,
         mailings=told,
+        interactions=calls,
         campaigns=[campaign("old", 1)],
     )
     both, redemptions = past + later, used + used_later
     chance.shuffle(both)
     chance.shuffle(redemptions)
     after = tables(
-        customers=known(listed, both, redemptions, told, told_later),
+        customers=known(listed, both, redemptions, told, told_later, calls, calls_later),
         transactions=both,
         redemptions=redemptions,
         mailings=told_later + told,
+        interactions=calls_later + calls,
         campaigns=[campaign("new", 0), campaign("newer", -9), campaign("old", 1)],
     )
     found = states(engine, before)

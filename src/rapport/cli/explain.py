@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rapport.cli.explain_growth import LATELY, growth_lines
 from rapport.cli.main import COMMANDS
 from rapport.cli.options import json_option, program_argument, turn_option
 from rapport.cli.output import give, give_json, table
@@ -50,13 +51,18 @@ def explanation(why: dict[str, Any], currency: str) -> str:
     state, value, decision = why["state"], why["value"], why["decision"]
     lines = [f"Customer {why['customer_id']}, turn {why['turn']}, as of {state['as_of']}", "", "State"]
     for name, shown in state.items():
-        if name not in {"customer_key", "customer_id", "household_key", "as_of"} and shown is not None:
+        if (
+            name not in {"customer_key", "customer_id", "household_key", "as_of"}
+            and (shown or name not in LATELY)
+            and shown is not None
+        ):
             told = money(shown) if name.endswith("_micros") else _plain(shown)
             lines.append(f"  {name.removesuffix('_micros').replace('_', ' '):<18} {told}")
     low, high = money(value["actual_value_low_micros"]), money(value["actual_value_high_micros"])
     lines += ["", "Value"]
     lines.append(f"  tier {value['tier']}, worth {money(value['actual_value_micros'])} ({low} to {high}, 80 %)")
     lines.append(f"  still a customer with probability {value['alive_probability']:.3f}")
+    lines += growth_lines(value, money)
     lines += ["", f"Litmus test: {decision['litmus']}"]
     for level in ("individual", "segment", "mass"):
         lines.append(f"  {level:<12} {money(decision[f'litmus_{level}_micros'], 4)}")

@@ -47,6 +47,17 @@ class OfferReason(StrEnum):
     LESS_VALUE = "LESS_VALUE"
 
 
+class BelowZeroReason(StrEnum):
+    """Why serving a customer is expected to cost money: the largest of what they cost a year."""
+
+    DISCOUNTS = "DISCOUNTS"
+    RETURNS = "RETURNS"
+    SERVICE = "SERVICE"
+    DELIVERIES = "DELIVERIES"
+    BIDS_LOST = "BIDS_LOST"
+    THIN_MARGIN = "THIN_MARGIN"
+
+
 class Status(StrEnum):
     """How far a figure may be trusted."""
 
@@ -90,6 +101,12 @@ REASON_MEANINGS: dict[StrEnum, str] = {
     OfferReason.DOES_NOT_PAY: "the expected contribution of the offer is not above zero",
     OfferReason.KIND_FULL: "would have a slot, but as many of its kind as may stand together are in the portfolio",
     OfferReason.LESS_VALUE: "others of the portfolio are worth more together",
+    BelowZeroReason.DISCOUNTS: "discounts that the company bears cost more than any other reason",
+    BelowZeroReason.RETURNS: "margin given back for returns, and handling them, costs more than any other reason",
+    BelowZeroReason.SERVICE: "service contacts and complaints cost more than any other reason",
+    BelowZeroReason.DELIVERIES: "deliveries cost more than any other reason",
+    BelowZeroReason.BIDS_LOST: "bids that were lost cost more than any other reason",
+    BelowZeroReason.THIN_MARGIN: "the margin before discounts does not pay for the purchase days themselves",
     Status.OK: "nothing stands against the figure",
     Status.TOO_FEW_CUSTOMERS: "too few customers for the method",
     Status.TOO_FEW_REPEATS: "too few customers with a repeat purchase for the method",

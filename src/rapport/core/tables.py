@@ -73,6 +73,14 @@ SOURCE_COLUMNS: dict[str, tuple[SourceColumn, ...]] = {
         SourceColumn("product_id", "id", True, "for which product", "what the coupon was about"),
         SourceColumn("campaign_id", "id", True, "in which campaign", "the pool of a campaign"),
     ),
+    "interactions": (
+        SourceColumn("customer_id", "id", True, "whom it was with", "cost to serve each customer"),
+        SourceColumn("at", "time", True, "when it was", "cost to serve of the last year"),
+        SourceColumn(
+            "kind", "text", True, "service, complaint, delivery or bid_lost", "what a customer costs, and why"
+        ),
+        SourceColumn("cost", "money", False, "what it cost", "measured in place of assumed cost to serve"),
+    ),
 }
 """What each kind of source can hold, in the order of the loaded table."""
 
@@ -118,6 +126,16 @@ LOADED: dict[str, pa.Schema] = {
         [("campaign_id", pa.string()), ("kind", pa.string()), ("starts", pa.date32()), ("ends", pa.date32())]
     ),
     "coupons": pa.schema([(n, pa.string()) for n in ("coupon_id", "product_id", "campaign_id")]),
+    "interactions": pa.schema(
+        [
+            _KEY,
+            _ID,
+            ("at", pa.timestamp("us", tz="UTC")),
+            ("day", pa.date32()),
+            ("kind", pa.string()),
+            ("cost_micros", pa.int64()),
+        ]
+    ),
     "quarantine": pa.schema(
         [
             ("source", pa.string()),
@@ -177,9 +195,21 @@ STATES = pa.schema(
         ("coupon_lines", pa.int64()),
         ("redemptions", pa.int64()),
         ("mailings", pa.int64()),
+        ("department_visits", pa.int64()),
+        ("returns", pa.int64()),
+        ("returns_micros", pa.int64()),
+        ("returned_margin_micros", pa.int64()),
+        ("service_contacts", pa.int64()),
+        ("complaints", pa.int64()),
+        ("deliveries", pa.int64()),
+        ("bids_lost", pa.int64()),
+        ("service_cost_micros", pa.int64()),
+        ("delivery_cost_micros", pa.int64()),
+        ("bid_cost_micros", pa.int64()),
     ]
 )
-"""One row a customer as of a day; traits follow as string columns."""
+"""One row a customer as of a day; traits follow as string columns. What is returned, and what comes of interactions,
+is that of the last 364 days."""
 
 
 CATALOGUE = pa.schema(
@@ -228,6 +258,22 @@ SCORES = pa.schema(
         ("must_offers", _list(pa.int32())),
         ("includes", _list(pa.int32())),
         ("forced", pa.bool_()),
+        ("below_zero_why", pa.string()),
+        ("cost_to_serve_micros", pa.int64()),
+        ("potential_value_micros", pa.int64()),
+        ("unrealised_micros", pa.int64()),
+        ("unrealised_low_micros", pa.int64()),
+        ("unrealised_high_micros", pa.int64()),
+        ("peer_cell", pa.string()),
+        ("potential_status", pa.string()),
+        ("share_of_wallet", pa.float64()),
+        ("gap_trips_micros", pa.int64()),
+        ("gap_basket_micros", pa.int64()),
+        ("gap_variety_micros", pa.int64()),
+        ("prospect_value_micros", pa.int64()),
+        ("prospect_value_low_micros", pa.int64()),
+        ("prospect_value_high_micros", pa.int64()),
+        ("prospect_status", pa.string()),
     ]
 )
 """One row a customer: value, tier, whether each channel of the programme can reach them, and for every offer of the
@@ -235,7 +281,10 @@ catalogue, in its order, the probability of buying the item within the validity 
 bought, and why not: 0 open, the number of the rule that excludes it, -1 where its own `eligible` does not hold, -2
 where it cools down after a purchase. `scopes` and `includes` are the positions, in the turn's limits.json, of the
 scopes of limits that hold for the customer and of what must be included; `must_offers` are positions in the catalogue
-of the open offers that a portfolio must hold; `forced` says the customer is contacted even where nothing pays."""
+of the open offers that a portfolio must hold; `forced` says the customer is contacted even where nothing pays.
+`cost_to_serve_micros` is what returns, service, deliveries and lost bids are expected to cost a year; potential,
+unrealised potential and the gap to peers who reached theirs are amounts a year; the value of a prospect is that of
+the first year, empty for who has bought."""
 
 
 DECISIONS = pa.schema(

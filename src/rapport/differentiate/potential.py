@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,22 @@ YEAR_DAYS: Final = 365.0
 QUARTER_DAYS: Final = 91.0
 
 Labels = Mapping[str, Sequence[Any]]
+
+
+class CellTable(Protocol):
+    """The names of levels and the labels of cells of any table over groups of peers."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the label of each level, coarsest first."""
+
+    @property
+    def asks_known(self) -> tuple[bool, ...]:
+        """Return which levels only say whether the label is known."""
+
+    @property
+    def labels(self) -> tuple[tuple[str | None, ...], ...]:
+        """Return the labels of each cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +297,7 @@ def predict_potential(
         If amounts are not whole micros, lengths differ, or a label of the model is not given.
     """
     actual = whole_micros(actual_micros, "actual_micros")
-    cell = _cells_of(model, labels, actual.size)
+    cell = cells_of(model, labels, actual.size)
     wallet = np.zeros_like(actual) if wallet_micros is None else whole_micros(wallet_micros, "wallet_micros")
     if wallet.shape != actual.shape:
         raise ValueError(f"wallet_micros: {wallet.size} for {actual.size} customers; give one each.")
@@ -374,7 +390,7 @@ def summarise_potential(found: CustomerPotential, tiers: ArrayLike) -> tuple[Tie
     return tuple(rows)
 
 
-def peer_name(model: PotentialModel, cell: int) -> str:
+def peer_name(model: CellTable, cell: int) -> str:
     """Return what the peers of a cell share, such as ``needs: baby, age: 25-34, income: not known``."""
     row = zip(model.names, model.asks_known, model.labels[cell], strict=False)
     last = {name: text for name, _, text in row}
@@ -415,7 +431,7 @@ def _versioned(model: PotentialModel) -> PotentialModel:
     return PotentialModel.from_record(record | {"version": record_version("potential", record)})
 
 
-def _cells_of(model: PotentialModel, labels: Labels, n: int) -> Integers:
+def cells_of(model: CellTable, labels: Labels, n: int) -> Integers:
     """Return the row of the finest cell of each customer, going down from everyone label by label."""
     cell = np.zeros(n, dtype=np.int64)
     here = np.ones(n, dtype=bool)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rapport.differentiate.serving_sql import SERVICE_COLUMNS, SERVICE_JOINS, service_ctes
+
 
 def purchases_sql() -> str:
     """Return SQL for the view `purchases`: lines before `$as_of` with item, department and margin.
@@ -37,7 +39,8 @@ def states_sql(traits: Sequence[str]) -> str:
     Frequency, recency and age are those of Fader & Hardie: repeat purchase days, days from the first to the last
     purchase, days from the first purchase to `as_of`. Cadence is the mean gap between purchase days. Counts of a
     customer without purchase are 0 and their days NULL. Known is who stands in the customer source or was seen in a
-    purchase, redemption or mailing before the day: who comes later must not move anybody's rank.
+    purchase, redemption, mailing or interaction before the day: who comes later must not move anybody's rank. Needs
+    the table `served` of `serving_sql.served_sql` beside `purchases`.
 
     Parameters
     ----------
@@ -77,7 +80,8 @@ def states_sql(traits: Sequence[str]) -> str:
             SELECT m.customer_key, count(*) AS mailings
             FROM mailings m JOIN campaigns k ON k.campaign_id = m.campaign_id AND k.starts < $as_of
             GROUP BY 1
-        )
+        ),
+        {service_ctes()}
         SELECT
             c.customer_key, c.customer_id, h.household_key, CAST($as_of AS DATE) AS as_of,
             b.first_day, b.last_day,
@@ -97,13 +101,16 @@ def states_sql(traits: Sequence[str]) -> str:
             CASE WHEN b.regular_micros > 0
                  THEN b.discount_micros / CAST(b.regular_micros AS DOUBLE) END AS discount_share,
             coalesce(b.coupon_lines, 0) AS coupon_lines,
-            coalesce(r.redemptions, 0) AS redemptions, coalesce(m.mailings, 0) AS mailings{carried}
+            coalesce(r.redemptions, 0) AS redemptions, coalesce(m.mailings, 0) AS mailings,
+            {SERVICE_COLUMNS}{carried}
         FROM customers c
         JOIN household_keys h ON h.customer_key = c.customer_key
         LEFT JOIN by_customer b ON b.customer_key = c.customer_key
         LEFT JOIN top_department d ON d.customer_key = c.customer_key
         LEFT JOIN redeemed r ON r.customer_key = c.customer_key
         LEFT JOIN mailed m ON m.customer_key = c.customer_key
+        {SERVICE_JOINS}
         WHERE c.listed OR b.customer_key IS NOT NULL OR r.customer_key IS NOT NULL OR m.customer_key IS NOT NULL
+            OR s.customer_key IS NOT NULL
         ORDER BY c.customer_key
     """

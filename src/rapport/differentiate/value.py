@@ -9,7 +9,7 @@ alone and in a batch of a million gets the same bits. No decision about an offer
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rapport.core.money import round_micros
 from rapport.core.reasons import Basis, Status
+from rapport.differentiate.cost_ahead import cost_ahead, full_days, with_those_who_never_bought
 from rapport.differentiate.lifetime import (
     LifetimeModel,
     alive_probability,
@@ -77,12 +78,16 @@ class ValueTerms:
         Assumed cost of a purchase day beside the cost of goods, micros, >= 0. None: none is assumed.
     season : float
         Factor of the horizon's purchases over those of a mean year, > 0; see ``seasons``.
+    yearly_cost_micros : array of shape (n,), optional
+        What serving costs a year beside purchase days (returns, service, deliveries, bids), micros, >= 0. It goes on
+        for as long as the customer stays; of who never bought, over the whole horizon. None: none.
     """
 
     horizon_days: float
     yearly_discount: float = 0.0
     cost_to_serve_micros: ArrayLike | None = None
     season: float = 1.0
+    yearly_cost_micros: ArrayLike | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ class CustomerValues:
     below_zero : bool array
         Expected contribution < 0: serving this customer is expected to cost money.
     no_purchase : bool array
-        No purchase yet; every number of the customer is 0.
+        No purchase yet; every number of the customer is 0, but for what serving them costs.
     status : Status
         That of the lifetime model, or that of the spend model where the first is OK.
     cost_basis : Basis
@@ -158,19 +163,20 @@ def value_customers(
     tail = (1.0 - INTERVAL) / 2.0
     few, many = (purchase_quantile(lifetime, (x, t_x, T), horizon, level) for level in (tail, 1.0 - tail))
     ends = few * worth, many * worth
-    alive, expected_spend, cost = found.alive, found.spend, found.cost
-    contribution = _micros(known, alive * found.discounted * found.net)
+    alive, expected_spend, cost, serving = found.alive, found.spend, found.cost, found.serving
+    someone = known | (serving > 0)
+    contribution = _micros(someone, found.contribution)
     return CustomerValues(
         alive_probability=_frozen(np.where(known, alive, 0.0)),
         expected_purchases=_frozen(np.where(known, terms.season * alive * ahead, 0.0)),
         expected_spend_micros=_micros(known, expected_spend),
         expected_contribution_micros=contribution,
-        low_micros=_micros(known, np.minimum(*ends)),
-        high_micros=_micros(known, np.maximum(*ends)),
+        low_micros=_micros(someone, np.where(known, np.minimum(*ends), 0.0) - serving),
+        high_micros=_micros(someone, np.where(known, np.maximum(*ends), 0.0) - serving),
         below_zero=_frozen(contribution < 0),
         no_purchase=_frozen(~known),
         status=spend.status if lifetime.status is Status.OK else lifetime.status,
-        cost_basis=Basis.ASSUMED if np.any(cost != 0) else Basis.MEASURED,
+        cost_basis=Basis.ASSUMED if np.any(cost != 0) or np.any(serving != 0) else Basis.MEASURED,
     )
 
 
@@ -199,7 +205,10 @@ def value_by_group(
     """
     if np.any(np.sum([members for members, _ in groups], axis=0) != 1):
         raise ValueError("groups: a customer belongs to none or several; must belong to one. Divide them anew.")
-    found = [(members, value_customers(some(history, members), model, spend, terms)) for members, model in groups]
+    found = [
+        (members, value_customers(some(history, members), model, spend, some_terms(terms, members)))
+        for members, model in groups
+    ]
     columns: dict[str, Any] = {}
     for name in (f.name for f in fields(CustomerValues)):
         first = getattr(found[0][1], name)
@@ -225,12 +234,20 @@ def some(history: PurchaseHistory, members: NDArray[np.bool_]) -> PurchaseHistor
     return PurchaseHistory(**chosen)
 
 
+def some_terms(terms: ValueTerms, members: NDArray[np.bool_]) -> ValueTerms:
+    """Return the terms of the customers marked, shape (n,); what holds for all stays."""
+    given = {"cost_to_serve_micros": terms.cost_to_serve_micros, "yearly_cost_micros": terms.yearly_cost_micros}
+    own: dict[str, Any] = {
+        name: np.asarray(cost)[members] for name, cost in given.items() if cost is not None and np.ndim(cost)
+    }
+    return replace(terms, **own)
+
+
 def expected_contribution(
     history: PurchaseHistory, lifetime: LifetimeModel, spend: SpendModel, terms: ValueTerms
 ) -> Floats:
     """Return the expected contribution of each customer as ``value_customers`` does, (n,) micros before rounding."""
-    found = _look(history, lifetime, spend, terms)
-    return np.where(found.known, found.alive * found.discounted * found.net, 0.0)
+    return _look(history, lifetime, spend, terms).contribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +256,7 @@ class _Looked:
 
     ahead, discounted : expected purchases of who is still here, as such and discounted
     spend, cost, net : micros of a purchase day
+    serving : micros of the horizon beside purchase days
     """
 
     known: NDArray[np.bool_]
@@ -250,6 +268,12 @@ class _Looked:
     spend: Floats
     cost: Floats
     net: Floats
+    serving: Floats
+
+    @property
+    def contribution(self) -> Floats:
+        """Expected contribution over the horizon, shape (n,), micros."""
+        return np.where(self.known, self.alive * self.discounted * self.net, 0.0) - self.serving
 
 
 def _look(history: PurchaseHistory, lifetime: LifetimeModel, spend: SpendModel, terms: ValueTerms) -> _Looked:
@@ -262,16 +286,20 @@ def _look(history: PurchaseHistory, lifetime: LifetimeModel, spend: SpendModel, 
     day_rate = np.log1p(terms.yearly_discount) / YEAR_DAYS
     expected_spend = expected_spend_micros(spend, averaged, mean)
     cost = np.zeros_like(x) if terms.cost_to_serve_micros is None else np.asarray(terms.cost_to_serve_micros)
+    alive = alive_probability(lifetime, *rows)
+    discounted = _discounted_purchases(lifetime, rows, ahead, horizon, day_rate * unit)
     return _Looked(
         known=known,
         rows=rows,
         horizon=horizon,
-        alive=alive_probability(lifetime, *rows),
+        alive=alive,
         ahead=ahead,
-        discounted=terms.season * _discounted_purchases(lifetime, rows, ahead, horizon, day_rate * unit),
+        discounted=terms.season * discounted,
         spend=expected_spend,
         cost=cost,
         net=expected_spend - cost,
+        # Who comes oftener in season does not stay longer: the cost of a year goes by the mean pace.
+        serving=_serving((known, lifetime, rows), (alive, discounted), terms, day_rate),
     )
 
 
@@ -284,14 +312,32 @@ def _check_terms(terms: ValueTerms) -> None:
         )
     if not (np.isfinite(terms.season) and terms.season > 0):
         raise ValueError(f"season: not a factor - {terms.season}; must be finite and > 0. Give 1 for none.")
-    if terms.cost_to_serve_micros is None:
-        return
-    cost = np.asarray(terms.cost_to_serve_micros, dtype=np.float64)
-    bad = ~(np.isfinite(cost) & (cost >= 0))
-    if bad.any():
-        raise ValueError(
-            f"cost_to_serve_micros: not a cost - {cost[bad].flat[0]}; must be finite and >= 0. Give micros."
-        )
+    for name in ("cost_to_serve_micros", "yearly_cost_micros"):
+        given = getattr(terms, name)
+        if given is None:
+            continue
+        cost = np.asarray(given, dtype=np.float64)
+        bad = ~(np.isfinite(cost) & (cost >= 0))
+        if bad.any():
+            raise ValueError(f"{name}: not a cost - {cost[bad].flat[0]}; must be finite and >= 0. Give micros.")
+
+
+def _serving(
+    customers: tuple[NDArray[np.bool_], LifetimeModel, Rows],
+    purchases: tuple[Floats, Floats],
+    terms: ValueTerms,
+    day_rate: float,
+) -> Floats:
+    """Return what serving is expected to cost over the horizon beside purchase days, discounted, shape (n,)."""
+    known, lifetime, rows = customers
+    if terms.yearly_cost_micros is None:
+        return np.zeros(known.shape)
+    yearly = np.asarray(terms.yearly_cost_micros, dtype=np.float64)
+    if yearly.shape != known.shape:
+        raise ValueError(f"yearly_cost_micros: {yearly.size} for {known.size} customers; give one each.")
+    horizon = (terms.horizon_days, day_rate)
+    ahead = cost_ahead(lifetime, rows, purchases, yearly, horizon)
+    return with_those_who_never_bought(ahead, known, yearly, full_days(*horizon))
 
 
 def _known_history(history: PurchaseHistory) -> tuple[NDArray[np.bool_], tuple[Floats, ...]]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rapport.differentiate.lifetime_model import LifetimeModel
 from rapport.differentiate.likelihood import Floats
 from rapport.differentiate.spend import SpendModel
-from rapport.differentiate.value import PurchaseHistory, ValueTerms, expected_contribution, some
+from rapport.differentiate.value import PurchaseHistory, ValueTerms, expected_contribution, some, some_terms
 
 LARGEST_STEP = 8.0
 """Furthest that a logarithm of a parameter is moved: beyond a factor of 3,000 the forecast no longer changes."""
@@ -93,7 +93,7 @@ def spread_by_group(
     squares = dict.fromkeys(groups, 0.0)
     for members, model in cohorts:
         inside = {name: g[members] for name, g in groups.items()}
-        found = parameter_spread(some(history, members), model, spend, terms, inside)
+        found = parameter_spread(some(history, members), model, spend, some_terms(terms, members), inside)
         if found is None:
             return None
         for name, error in found.items():

@@ -219,6 +219,15 @@ def accepted_sql(reading: Reading) -> str:
 def _loaded_sql(reading: Reading, name: str) -> str:
     if name == "day":
         return f"CAST(timezone($home, {reading.of('at')[0].value}) AS DATE)"
+    if name == "cost_micros":
+        # Not known is not free: a cost that is not given is told apart from one of 0.
+        given = [c.value for c in reading.of("cost")]
+        added = " + ".join(f"coalesce({v}, 0)" for v in given)
+        return (
+            f"CAST(CASE WHEN coalesce({', '.join(given)}) IS NOT NULL THEN {added} END AS BIGINT)"
+            if given
+            else ("CAST(NULL AS BIGINT)")
+        )
     if name.endswith("_micros"):
         parts = [f"coalesce({c.value}, 0)" for c in reading.of(name.removesuffix("_micros"))]
         return f"CAST({' + '.join(parts) or '0'} AS BIGINT)"

@@ -15,11 +15,14 @@ from pydantic import Field, field_validator, model_validator
 from rapport.core.errors import nearest
 from rapport.core.tables import SOURCE_COLUMNS
 from rapport.program.part import Name, NotNegative, Odds, Part, Share, Text
+from rapport.program.potential import Potential, Prospects, check_potential
 from rapport.program.shared import Include, Kind, Lever, Limit, check_channels, check_shared
 from rapport.program.value import Value
 
 TierName = Literal["A", "B", "C"]
-SourceKind = Literal["transactions", "customers", "products", "redemptions", "mailings", "campaigns", "coupons"]
+SourceKind = Literal[
+    "transactions", "customers", "products", "redemptions", "mailings", "campaigns", "coupons", "interactions"
+]
 Measure = Literal[
     "margin_per_customer",
     "sales_per_customer",
@@ -143,7 +146,20 @@ class Margins(Part):
 class CostToServe(Part):
     """What serving a customer costs beyond the goods."""
 
-    per_purchase_day: NotNegative = Field(description="Cost of serving a customer on a day of purchase.")
+    LATER: ClassVar[frozenset[str]] = frozenset(
+        {"per_return", "handling_share_of_returns", "per_contact", "per_delivery", "per_bid_lost"}
+    )
+
+    per_purchase_day: NotNegative = Field(default=0.0, description="Cost of serving a customer on a day of purchase.")
+    per_return: NotNegative = Field(default=0.0, description="Cost of taking back one line.")
+    handling_share_of_returns: Share = Field(
+        default=0.0, description="Share of what was paid for returned goods that is lost with them."
+    )
+    per_contact: NotNegative = Field(
+        default=0.0, description="Cost of a service contact or complaint whose own cost is not given."
+    )
+    per_delivery: NotNegative = Field(default=0.0, description="Cost of a delivery whose own cost is not given.")
+    per_bid_lost: NotNegative = Field(default=0.0, description="Cost of a lost bid whose own cost is not given.")
     basis: Literal["assumed", "measured"] = Field(default="assumed", description="Where the figure comes from.")
 
 
@@ -284,7 +300,9 @@ class Litmus(Part):
 class Program(Part):
     """A whole programme."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"limits", "levers", "kinds", "includes", "value"})
+    LATER: ClassVar[frozenset[str]] = frozenset(
+        {"limits", "levers", "kinds", "includes", "value", "potential", "prospects"}
+    )
 
     name: Text = Field(description="Name of the programme.")
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(description="ISO 4217 code.")
@@ -301,6 +319,8 @@ class Program(Part):
     sources: tuple[Source, ...] = Field(min_length=1, description="The company's files.")
     margins: Margins = Field(description="What a sale leaves over.")
     cost_to_serve: CostToServe | None = Field(default=None, description="Absent: not known, and reported so.")
+    potential: Potential | None = Field(default=None, description="Absent: peers are found among the traits.")
+    prospects: Prospects | None = Field(default=None, description="Absent: nothing is known of conversion.")
     offers: Offers = Field(description="Where the offers come from.")
     rules: tuple[Rule, ...] = Field(
         default=(), max_length=127, description="What may not, or should not, be offered to whom."
@@ -370,6 +390,8 @@ class Program(Part):
     def _shared_parts_refer(self) -> Program:
         check_shared(self.limits, self.levers, self.kinds, self.includes)
         check_channels(self.limits, [c.name for c in self.channels])
+        customers = self.source("customers")
+        check_potential(self.potential, customers.traits if customers else ())
         return self
 
     def source(self, kind: SourceKind) -> Source | None:

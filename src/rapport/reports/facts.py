@@ -13,6 +13,8 @@ from typing import Literal
 
 import pyarrow as pa
 
+from rapport.reports.facts_growth import GrowthFacts
+
 BasisName = Literal["measured", "assumed"]
 
 COUNTED = "counted"
@@ -423,4 +425,5 @@ class ReportFacts:
     backtest: BacktestFacts | None = None
     readout: pa.Table | None = None
     shared: SharedFacts | None = None
+    growth: GrowthFacts | None = None
     replay: bool = True

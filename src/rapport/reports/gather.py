@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rapport.core.errors import StateDamaged
-from rapport.core.money import to_micros
 from rapport.differentiate.tiers import summarise_tiers
 from rapport.measure.scorecard import basis_of
 from rapport.program.model import Program
@@ -45,6 +44,7 @@ from rapport.reports.gather_decisions import (
     portfolio_facts,
     reason_facts,
 )
+from rapport.reports.gather_growth import cost_amount, growth_facts
 from rapport.reports.gather_shared import shared_facts
 from rapport.reports.gather_value import value_model_facts
 from rapport.reports.render import render_report
@@ -100,6 +100,7 @@ def gather_facts(program: Program, store: Store, turn: str, loaded: Path) -> Rep
         backtest=_backtest(store),
         readout=store.read_table(turn, "readout") if store.has_table(turn, "readout") else None,
         shared=shared_facts(program, plan, terms),
+        growth=growth_facts(program, scores, record),
         replay=terms["replay"],
     )
 
@@ -296,7 +297,7 @@ def _assumptions(program: Program) -> tuple[AssumptionFacts, ...]:
         if c.unsubscribe_probability
     ]
     if cost is not None:
-        amount = f"{to_micros(cost.per_purchase_day) / 1e6:.2f} {program.currency} a purchase day"
+        amount = cost_amount(cost, program.currency)
         found.append(
             AssumptionFacts("cost to serve", amount, cost.basis, 0.0, "changes value and tiers, not the gain")
         )

@@ -42,6 +42,8 @@ from rapport.identify.load_sql import name_traits
 from rapport.program.model import Program
 from rapport.program.rules import check_rule
 from rapport.workflows.conditions import holds
+from rapport.workflows.cost_to_serve import service_costs
+from rapport.workflows.growth import Growth
 from rapport.workflows.limits import Declared, Lists
 from rapport.workflows.ports import Engine
 
@@ -108,7 +110,7 @@ def fit_values(
         seasons=fit_seasons(purchases.days, end) if program.value.seasons == "auto" else NONE,
         cohort_of=cohort_of,
     )
-    terms = value_terms(program, models, as_of)
+    terms = value_terms(states, models, program, as_of)
     values = value_by_group(value_history(states), models.groups(len(states)), models.spend, terms)
     tiers = assign_tiers(
         values.expected_contribution_micros,
@@ -148,13 +150,15 @@ def value_history(states: pa.Table) -> ValueHistory:
     return ValueHistory(frequency, recency, age, mean, averaged_days=days, bought=bought)
 
 
-def value_terms(program: Program, models: ValueModels, as_of: date) -> ValueTerms:
+def value_terms(states: pa.Table, models: ValueModels, program: Program, as_of: date) -> ValueTerms:
     """Return over how long, and on which terms, the programme counts value, with the season ahead."""
     cost = program.cost_to_serve
+    serving = service_costs(states, program).yearly_micros
     return ValueTerms(
         horizon_days=program.horizon_days,
         yearly_discount=program.discount_rate,
         cost_to_serve_micros=None if cost is None else to_micros(cost.per_purchase_day),
+        yearly_cost_micros=serving if serving.any() else None,
         season=models.seasons.over(day_number(as_of), program.horizon_days),
     )
 
@@ -302,7 +306,8 @@ def reachable(states: pa.Table, program: Program) -> NDArray[np.bool_]:
 class Scored:
     """Everything the score table is put together from; arrays in the order of the states.
 
-    `declared` is what the programme declares of all customers together, `must` the open offers that it demands.
+    `declared` is what the programme declares of all customers together, `must` the open offers that it demands,
+    `growth` what customers could be worth.
     """
 
     values: CustomerValues
@@ -314,6 +319,7 @@ class Scored:
     excluded: NDArray[np.int8]
     declared: Declared
     must: Lists
+    growth: Growth
 
 
 def score_table(states: pa.Table, scored: Scored) -> pa.Table:
@@ -339,6 +345,7 @@ def score_table(states: pa.Table, scored: Scored) -> pa.Table:
         "must_offers": _positions(scored.must, "must_offers"),
         "includes": _positions(Lists.where(scored.declared.includes), "includes"),
         "forced": pa.array(scored.declared.forced & _has_to_say(scored)),
+        **scored.growth.columns,
     }
     return pa.Table.from_arrays([columns[f.name] for f in SCORES], schema=SCORES)
 

@@ -25,6 +25,7 @@ from rapport.differentiate.tiers import summarise_tiers
 from rapport.program.model import Program
 from rapport.workflows.compose import compose_turn
 from rapport.workflows.conditions import with_tier
+from rapport.workflows.growth import growth_of
 from rapport.workflows.limits import declared_limits, declares_nothing, limit_counts, limits_record, open_musts
 from rapport.workflows.offers import make_catalogue
 from rapport.workflows.outcomes import bought_within_validity, outcomes_between
@@ -75,6 +76,7 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
         excluded = exclusions(engine, states, catalogue, program)
         declared = declared_limits(engine, program, catalogue, with_tier(states, tiers))
         _keep_baseline(tools, measure_baseline(engine, program, states, tiers, turn.name))
+        growth = growth_of(engine, states, values, tiers, program, turn.as_of)
         relevance, probability, history = relevance_for(engine, states, catalogue, program, turn.as_of)
     scored = Scored(
         values=values,
@@ -86,6 +88,7 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
         excluded=excluded,
         declared=declared,
         must=open_musts(declared, excluded, program, states["customer_id"]),
+        growth=growth,
     )
     learned = relevance_to_json(relevance)
     version = f"relevance-{hashlib.blake2b(learned.encode(), digest_size=6).hexdigest()}"
@@ -94,6 +97,8 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
     for own in () if models.cohorts is None else models.cohorts.by_cohort.values():
         store.write_json(store.state / "models" / f"{own.version}.json", own.to_record())
     store.write_json(store.state / "models" / f"{models.spend.version}.json", models.spend.to_record())
+    for model, learned_record in growth.models.items():
+        store.write_json(store.state / "models" / f"{model}.json", learned_record)
     store.write_json(store.turn_folder(turn.name) / "limits.json", limits_record(declared, program))
     store.write_table(turn.name, "catalogue", catalogue)
     store.write_table(turn.name, "scores", score_table(states, scored))
@@ -105,7 +110,7 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
             "status": str(models.lifetime.status),
         },
         "spend": {"version": models.spend.version, "status": str(models.spend.status)},
-        "value_spread": value_spread(states, models, value_terms(program, models, turn.as_of), values, tiers),
+        "value_spread": value_spread(states, models, value_terms(states, models, program, turn.as_of), values, tiers),
         **({} if models.cohorts is None else {"cohorts": models.cohorts.to_record()}),
         **({} if not models.seasons.chosen else {"seasons": models.seasons.to_record()}),
         "relevance": {"version": version, "diagnostics": diagnostics_of(relevance)},
@@ -113,6 +118,7 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
             t.tier: {"customers": t.customers, "contribution_micros": t.contribution_micros}
             for t in summarise_tiers(values.expected_contribution_micros, tiers)
         },
+        **growth.counts,
         **({} if declares_nothing(program) else limit_counts(declared)),
     }
 

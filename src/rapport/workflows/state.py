@@ -17,14 +17,22 @@ from rapport.core.tables import LOADED, STATES
 from rapport.differentiate.state_sql import purchases_sql, states_sql
 from rapport.program.model import Program
 from rapport.workflows.ports import Engine
+from rapport.workflows.serving import make_served
 
 TABLES = ("customers", "transactions", "products", "redemptions", "mailings", "campaigns", "coupons")
+LATER = ("interactions",)
+"""Tables that loads of earlier versions did not write: nothing is then known."""
 
 
 def open_tables(engine: Engine, loaded: Path) -> None:
     """Make the loaded tables known to the engine under their names, and the key of each household."""
     for name in TABLES:
         engine.register_parquet(name, loaded / f"{name}.parquet")
+    for name in LATER:
+        if (loaded / f"{name}.parquet").is_file():
+            engine.register_parquet(name, loaded / f"{name}.parquet")
+        else:
+            engine.register_arrow(name, LOADED[name].empty_table())
     households = engine.query("SELECT customer_key, household_id FROM customers ORDER BY customer_key")
     keys = customer_keys(households["household_id"].to_pylist())
     engine.register_arrow(
@@ -33,7 +41,7 @@ def open_tables(engine: Engine, loaded: Path) -> None:
 
 
 def make_purchases(engine: Engine, program: Program, as_of: date) -> None:
-    """Make the table `purchases`: lines before `as_of` with item, department and margin."""
+    """Make the table `purchases`: lines before `as_of` with item, department and margin; and `served` beside it."""
     margins = program.margins
     names = sorted(margins.departments)
     shares = np.array([margins.departments[n] for n in names], dtype=np.float64)
@@ -42,6 +50,7 @@ def make_purchases(engine: Engine, program: Program, as_of: date) -> None:
         f"CREATE OR REPLACE TABLE purchases AS {purchases_sql()}",
         {"as_of": as_of, "default_share": margins.default, "discount_borne": margins.discount_borne},
     )
+    make_served(engine, program, as_of)
 
 
 def refuse_unknown_departments(engine: Engine, program: Program) -> None:

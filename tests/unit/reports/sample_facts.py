@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 import pyarrow as pa
+from growth_sample import GROWTH
 
 from rapport.core.tables import LOADED, READOUT
 from rapport.reports.facts import (
@@ -288,6 +289,7 @@ def sample_facts(**changes: Any) -> ReportFacts:
             ),
         ),
         "litmus": LITMUS,
+        "growth": GROWTH,
         "portfolio": PortfolioFacts(
             departments=tuple(
                 DepartmentFacts(d, r, e)
@@ -339,6 +341,7 @@ def empty_facts() -> ReportFacts:
         backtest=None,
         readout=None,
         shared=None,
+        growth=None,
         value_total=Figure(None, unit="money", note="not valued yet"),
         quarantine=(),
         reasons=(),
