@@ -228,6 +228,8 @@ SCORES = pa.schema(
         ("must_offers", _list(pa.int32())),
         ("includes", _list(pa.int32())),
         ("forced", pa.bool_()),
+        ("previous_tier", pa.string()),
+        ("rank_tier", pa.string()),
     ]
 )
 """One row a customer: value, tier, whether each channel of the programme can reach them, and for every offer of the
@@ -235,7 +237,9 @@ catalogue, in its order, the probability of buying the item within the validity 
 bought, and why not: 0 open, the number of the rule that excludes it, -1 where its own `eligible` does not hold, -2
 where it cools down after a purchase. `scopes` and `includes` are the positions, in the turn's limits.json, of the
 scopes of limits that hold for the customer and of what must be included; `must_offers` are positions in the catalogue
-of the open offers that a portfolio must hold; `forced` says the customer is contacted even where nothing pays."""
+of the open offers that a portfolio must hold; `forced` says the customer is contacted even where nothing pays.
+`previous_tier` is the tier of the turn before, NULL for who was not decided then; `rank_tier` is the one that rank
+alone gives, which differs from `tier` only where the programme sets `tiers.hysteresis`."""
 
 
 DECISIONS = pa.schema(

@@ -14,8 +14,9 @@ from pydantic import Field, field_validator, model_validator
 
 from rapport.core.errors import nearest
 from rapport.core.tables import SOURCE_COLUMNS
-from rapport.program.part import Name, NotNegative, Odds, Part, Share, Text
+from rapport.program.part import Condition, Name, NotNegative, Odds, Part, Share, Text
 from rapport.program.shared import Include, Kind, Lever, Limit, check_channels, check_shared
+from rapport.program.tiers import BY_VALUE, Report, check_hysteresis, check_segments
 
 TierName = Literal["A", "B", "C"]
 SourceKind = Literal["transactions", "customers", "products", "redemptions", "mailings", "campaigns", "coupons"]
@@ -57,8 +58,20 @@ class Goal(Part):
 class TierRule(Part):
     """How customers are ranked into tiers."""
 
+    LATER: ClassVar[frozenset[str]] = frozenset({"by", "hysteresis"})
+
     top_share: Share = Field(default=0.25, description="Share of customers, by expected contribution, in A.")
     bottom_share: Share = Field(default=0.20, description="Share of customers, by expected contribution, in C.")
+    by: Condition = Field(
+        default=BY_VALUE,
+        description="What customers are ranked by: `value`, the expected contribution, or SQL over the columns of a "
+        "customer's state and value that gives a number; highest first.",
+    )
+    hysteresis: Annotated[float, Field(strict=True, ge=0.0, lt=0.5, allow_inf_nan=False)] = Field(
+        default=0.0,
+        description="Share of ranks by which a customer must pass a border before they leave the tier of the last "
+        "turn; 0: they leave it at once.",
+    )
     purpose: dict[TierName, Text] = Field(description="What each tier is for; all three must be said.")
 
     @model_validator(mode="after")
@@ -66,6 +79,7 @@ class TierRule(Part):
         if self.top_share + self.bottom_share > 1:
             total = self.top_share + self.bottom_share
             raise ValueError(f"top_share + bottom_share is {total:g}; must not exceed 1")
+        check_hysteresis(self.hysteresis, self.top_share, self.bottom_share)
         missing = sorted({"A", "B", "C"} - set(self.purpose))
         if missing:
             raise ValueError(f"purpose lacks {', '.join(missing)}; say what each of A, B and C is for")
@@ -283,7 +297,7 @@ class Litmus(Part):
 class Program(Part):
     """A whole programme."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"limits", "levers", "kinds", "includes"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"limits", "levers", "kinds", "includes", "report"})
 
     name: Text = Field(description="Name of the programme.")
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(description="ISO 4217 code.")
@@ -312,6 +326,7 @@ class Program(Part):
     includes: tuple[Include, ...] = Field(default=(), max_length=1000, description="What must be said to whom.")
     policy: Policy = Field(default_factory=Policy, description="How the decision may act.")
     litmus: Litmus = Field(default_factory=Litmus, description="What each level of treatment costs.")
+    report: Report | None = Field(default=None, description="What the report of a turn shows beside the rest.")
 
     @field_validator("timezone")
     @classmethod
@@ -361,6 +376,8 @@ class Program(Part):
     def _shared_parts_refer(self) -> Program:
         check_shared(self.limits, self.levers, self.kinds, self.includes)
         check_channels(self.limits, [c.name for c in self.channels])
+        customers = self.source("customers")
+        check_segments(self.report, customers.traits if customers else ())
         return self
 
     def source(self, kind: SourceKind) -> Source | None:

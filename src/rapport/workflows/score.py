@@ -40,6 +40,7 @@ from rapport.program.rules import check_rule
 from rapport.workflows.conditions import holds
 from rapport.workflows.limits import Declared, Lists
 from rapport.workflows.ports import Engine
+from rapport.workflows.tiers import Tiered
 
 OWN_CONDITION = -1
 """Marks an offer whose own `eligible` condition does not hold for the customer; rules count from 1."""
@@ -237,6 +238,7 @@ class Scored:
     excluded: NDArray[np.int8]
     declared: Declared
     must: Lists
+    tiered: Tiered
 
 
 def score_table(states: pa.Table, scored: Scored) -> pa.Table:
@@ -262,6 +264,8 @@ def score_table(states: pa.Table, scored: Scored) -> pa.Table:
         "must_offers": _positions(scored.must, "must_offers"),
         "includes": _positions(Lists.where(scored.declared.includes), "includes"),
         "forced": pa.array(scored.declared.forced & _has_to_say(scored)),
+        "previous_tier": pa.array([t or None for t in scored.tiered.previous.tolist()], pa.string()),
+        "rank_tier": pa.array(scored.tiered.rank_tiers.tolist(), pa.string()),
     }
     return pa.Table.from_arrays([columns[f.name] for f in SCORES], schema=SCORES)
 

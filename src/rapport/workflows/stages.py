@@ -43,6 +43,7 @@ from rapport.workflows.score import (
 from rapport.workflows.send import send_turn
 from rapport.workflows.state import build_states, make_purchases, open_tables, refuse_unknown_departments
 from rapport.workflows.state_ports import Tools
+from rapport.workflows.tiers import tier_customers
 from rapport.workflows.turn_record import Turn, turn_record
 
 
@@ -68,7 +69,9 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
     with tools.make_engine() as engine:
         open_tables(engine, turn.loaded)
         make_purchases(engine, program, turn.as_of)
-        models, values, tiers = fit_values(states, read_purchase_days(engine), program, turn.as_of)
+        models, values, _ = fit_values(states, read_purchase_days(engine), program, turn.as_of)
+        tiered = tier_customers(engine, turn, tools, states, values)
+        tiers = tiered.tiers
         catalogue = make_catalogue(engine, program, turn.base, turn.as_of)
         excluded = exclusions(engine, states, catalogue, program)
         declared = declared_limits(engine, program, catalogue, with_tier(states, tiers))
@@ -84,6 +87,7 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
         excluded=excluded,
         declared=declared,
         must=open_musts(declared, excluded, program, states["customer_id"]),
+        tiered=tiered,
     )
     learned = relevance_to_json(relevance)
     version = f"relevance-{hashlib.blake2b(learned.encode(), digest_size=6).hexdigest()}"
@@ -106,6 +110,7 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
             t.tier: {"customers": t.customers, "contribution_micros": t.contribution_micros}
             for t in summarise_tiers(values.expected_contribution_micros, tiers)
         },
+        "tier_history": tiered.record,
         **({} if declares_nothing(program) else limit_counts(declared)),
     }
 
