@@ -144,11 +144,11 @@ def dense_ranks(criterion: ArrayLike) -> NDArray[np.int64]:
     Parameters
     ----------
     criterion : float or integer array, shape (n,)
-        NaN where it is not known: such customers rank below all others.
+        Not finite where it is not known, as after a division by zero: such customers rank below all others.
     """
     given = np.asarray(criterion)
     out = np.full(given.shape, -1, dtype=np.int64)
-    known = ~np.isnan(given) if given.dtype.kind == "f" else np.ones(given.shape, dtype=np.bool_)
+    known = np.isfinite(given) if given.dtype.kind == "f" else np.ones(given.shape, dtype=np.bool_)
     out[known] = np.unique(given[known], return_inverse=True)[1]
     return out
 

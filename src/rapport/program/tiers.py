@@ -58,7 +58,8 @@ def check_segments(report: Report | None, traits: Sequence[str]) -> None:
     known = [*traits, IN_HOUSEHOLD]
     for name in report.segments:
         if name not in known:
-            told = f"names {name!r}; must be among {', '.join(known)}{nearest(name, known).rstrip('.')}"
+            near = nearest(name, known)
+            told = f"is {name!r} at one place; must be one of: {', '.join(known)}{'.' if near else ''}{near}"
             raise Misplaced(told, "report", "segments")
     if len(set(report.segments)) < len(report.segments):
         raise Misplaced(f"is {list(report.segments)!r}; a trait may be named once", "report", "segments")

@@ -90,8 +90,31 @@ class SegmentFacts:
 
 
 @dataclass(frozen=True)
+class EffectFacts:
+    """Treated less held-out in one tier, or in one sub-segment of it where `trait` is said."""
+
+    trait: str
+    label: str
+    tier: str
+    treated: int
+    held_out: int
+    figure: Figure
+
+
+@dataclass(frozen=True)
+class EffectsFacts:
+    """What the turn did in each tier and sub-segment, and the pairs with opposite signs among `comparisons`."""
+
+    measure: str
+    comparisons: int
+    rows: tuple[EffectFacts, ...]
+    opposed: tuple[tuple[EffectFacts, EffectFacts, float], ...]
+
+
+@dataclass(frozen=True)
 class TiersFacts:
-    """Tiers over time and by sub-segment."""
+    """Tiers over time and by sub-segment; `effects` once the turn was read out."""
 
     migration: MigrationFacts | None
     segments: SegmentFacts
+    effects: EffectsFacts | None = None

@@ -101,7 +101,12 @@ def gather_facts(program: Program, store: Store, turn: str, loaded: Path) -> Rep
         readout=store.read_table(turn, "readout") if store.has_table(turn, "readout") else None,
         shared=shared_facts(program, plan, terms),
         replay=terms["replay"],
-        tiers_more=tiers_facts(program, record, (store.read_table(turn, "states"), scores, decisions)),
+        tiers_more=tiers_facts(
+            program,
+            record,
+            (store.read_table(turn, "states"), scores, decisions),
+            store.read_json(store.turn_folder(turn) / "readout_segments.json"),
+        ),
     )
 
 

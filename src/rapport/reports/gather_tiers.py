@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from rapport.identify.load_sql import name_traits
 from rapport.measure.disagreement import Disagreement, Tested, disagreements
-from rapport.measure.segments import SegmentCell, Segmented, Worth, cells_of, household_sizes, readable, segments_of
+from rapport.measure.segments import SegmentCell, Segmented, Worth, cells_of
 from rapport.program.model import Program
-from rapport.program.tiers import IN_HOUSEHOLD
 from rapport.reports.facts import BasisName, Figure
 from rapport.reports.facts_tiers import (
     DisagreementFacts,
+    EffectFacts,
+    EffectsFacts,
     MigrationFacts,
     MoveFacts,
     SegmentFacts,
@@ -26,13 +26,19 @@ from rapport.reports.facts_tiers import (
     TiersFacts,
     TraitFacts,
 )
+from rapport.workflows.segments import shown_segments, worth_of
 
 VALUE, EXPECTED = "value", "expected contribution of the turn"
 _OVER_LIFT = "range of the assumed lift"
 _MODEL = "80 %, number of purchases only"
 
 
-def tiers_facts(program: Program, record: dict[str, Any], tables: tuple[pa.Table, pa.Table, pa.Table]) -> TiersFacts:
+def tiers_facts(
+    program: Program,
+    record: dict[str, Any],
+    tables: tuple[pa.Table, pa.Table, pa.Table],
+    outcome: dict[str, Any] | None = None,
+) -> TiersFacts:
     """Return tiers over time and by sub-segment.
 
     Parameters
@@ -40,13 +46,16 @@ def tiers_facts(program: Program, record: dict[str, Any], tables: tuple[pa.Table
     record : mapping
         The turn's turn.json.
     tables : states, scores and decisions of the turn, in key order
+    outcome : mapping, optional
+        The turn's readout_segments.json; None before the read-out.
     """
     states, scores, decisions = tables
     basis: BasisName = "assumed" if program.margins.basis == "assumed" else "measured"
     history = record["stages"]["score"]["counts"].get("tier_history")
     return TiersFacts(
         migration=None if history is None else _migration(history, basis),
-        segments=_segments(program, states, _worth(scores, decisions), basis),
+        segments=_segments(program, states, worth_of(scores, decisions), basis),
+        effects=None if outcome is None else _effects(outcome, basis),
     )
 
 
@@ -74,31 +83,9 @@ def _migration(history: dict[str, Any], basis: BasisName) -> MigrationFacts:
     )
 
 
-def _worth(scores: pa.Table, decisions: pa.Table) -> Worth:
-    deliver = np.array(decisions["deliver"].to_pylist(), dtype=np.bool_)
-    values, low, high = (
-        scores[n].to_numpy() for n in ("actual_value_micros", "actual_value_low_micros", "actual_value_high_micros")
-    )
-    expected, expected_low, expected_high = (
-        np.where(deliver, decisions[n].to_numpy(), 0)
-        for n in ("expected_contribution_micros", "expected_low_micros", "expected_high_micros")
-    )
-    tiers = np.array(scores["tier"].to_pylist(), dtype="<U1")
-    return Worth(tiers, values, low, high, expected, expected_low, expected_high)
-
-
 def _segments(program: Program, states: pa.Table, worth: Worth, basis: BasisName) -> SegmentFacts:
-    customers = program.source("customers")
-    columns = customers.traits if customers else ()
-    names = dict(zip(columns, name_traits(columns), strict=True))
-    traits = {name: states[name].to_pylist() for name in names.values() if name in states.column_names}
+    shown, left = shown_segments(program, states, worth)
     households = states["household_key"].to_numpy()
-    traits[IN_HOUSEHOLD] = household_sizes(households)
-    asked = program.report.segments if program.report else None
-    shown, left = segments_of(traits, None if asked is None else [names.get(a, a) for a in asked])
-    if asked is None:
-        shown, thin = readable(worth, shown)
-        left = (*left, *thin)
     everyone = {VALUE: worth.values.astype(np.float64), EXPECTED: worth.expected.astype(np.float64)}
     found = disagreements(everyone, worth.tiers, shown, households)
     bases: dict[str, BasisName] = {VALUE: basis, EXPECTED: _basis_of_turn(program)}
@@ -156,4 +143,25 @@ def _disagreement(found: Disagreement, basis: BasisName) -> DisagreementFacts:
         within=figure(found.within),
         adjusted_p=found.adjusted_p,
         everywhere=found.everywhere,
+    )
+
+
+def _effects(outcome: dict[str, Any], basis: BasisName) -> EffectsFacts:
+    def effect(found: dict[str, Any]) -> EffectFacts:
+        return EffectFacts(
+            trait=found["trait"],
+            label=found["label"],
+            tier=found["tier"],
+            treated=found["treated"],
+            held_out=found["held_out"],
+            figure=Figure(
+                found["value"], found["low"], found["high"], unit="money", basis=basis, note=found["status"]
+            ),
+        )
+
+    return EffectsFacts(
+        measure=outcome["measure"],
+        comparisons=outcome["comparisons"],
+        rows=tuple(effect(e) for e in outcome["effects"]),
+        opposed=tuple((effect(o["one"]), effect(o["other"]), o["adjusted_p"]) for o in outcome["opposed"]),
     )

@@ -15,7 +15,15 @@ from rapport.reports import charts_tiers
 from rapport.reports.blocks import Block, Cell, Chart, Missing, Picture, Section, Table
 from rapport.reports.charts_tiers import HeatCell
 from rapport.reports.facts import Figure, ReportFacts
-from rapport.reports.facts_tiers import DisagreementFacts, MigrationFacts, MoveFacts, SegmentFacts, TraitFacts
+from rapport.reports.facts_tiers import (
+    DisagreementFacts,
+    EffectFacts,
+    EffectsFacts,
+    MigrationFacts,
+    MoveFacts,
+    SegmentFacts,
+    TraitFacts,
+)
 from rapport.reports.figures import add_up, show_figure, show_number
 from rapport.reports.sections_plan import meaning_of
 
@@ -28,7 +36,7 @@ def tier_sections(facts: ReportFacts) -> tuple[Section, ...]:
     if facts.tiers_more is None:
         return ()
     found = [] if facts.tiers_more.migration is None else [_moves(facts, facts.tiers_more.migration)]
-    return (*found, _segments(facts, facts.tiers_more.segments))
+    return (*found, _segments(facts, facts.tiers_more.segments, facts.tiers_more.effects))
 
 
 def _named(tier: str) -> str:
@@ -138,7 +146,7 @@ def _moves_table(facts: ReportFacts, found: MigrationFacts) -> Table:
     )
 
 
-def _segments(facts: ReportFacts, found: SegmentFacts) -> Section:
+def _segments(facts: ReportFacts, found: SegmentFacts, effects: EffectsFacts | None) -> Section:
     says = ["What each tier is made of. A tier's average describes none of its customers; these are its parts."]
     blocks: list[Block] = []
     if found.traits:
@@ -150,11 +158,16 @@ def _segments(facts: ReportFacts, found: SegmentFacts) -> Section:
         pictures = tuple(
             Picture(f"By {_words(t.trait)}", Markup(_segment_map(t, place))) for place, t in enumerate(found.traits)
         )
-        blocks.append(Chart(title, pictures, "Values are as the value model expects them, untreated."))
+        assumed = any(r.total and r.total.basis == "assumed" for t in found.traits for r in t.rows)
+        rests = " They rest on assumed margins." if assumed else ""
+        blocks.append(Chart(title, pictures, f"Values are as the value model expects them, untreated.{rests}"))
         blocks += [_segment_table(facts, t) for t in found.traits]
     else:
         todo = "Name traits in the customer source, or under [report] segments, then run the next turn."
         blocks.append(Missing("No trait cuts the customers into sub-segments that can be shown.", todo))
+    if effects is not None:
+        says.append(_opposed(facts, effects))
+        blocks.append(_effects(facts, effects))
     if found.left_out:
         rows = tuple((_words(name), why) for name, why in found.left_out)
         note = "[report] segments in program.toml names the traits to show."
@@ -261,4 +274,47 @@ def _segment_table(facts: ReportFacts, found: TraitFacts) -> Table:
         ),
         tuple(rows),
         "The rows of a tier add up to the tier. Groups of fewer than 20 customers have no figures.",
+    )
+
+
+def _group(effect: EffectFacts) -> str:
+    return f"tier {effect.tier}{f', {_words(effect.trait)} {effect.label}' if effect.trait else ''}"
+
+
+def _opposed(facts: ReportFacts, found: EffectsFacts) -> str:
+    """Return in a sentence whether the turn worked in opposite directions."""
+    what = f"treated less held-out in {_words(found.measure)}"
+    if not found.comparisons:
+        return f"Whether {what} differs in direction between groups cannot be told: the held-out are too few."
+    if not found.opposed:
+        return (
+            f"Effects ({what}) point in opposite directions nowhere beyond chance, corrected for "
+            f"{found.comparisons:,} comparisons (Holm) of tiers and of sub-segments with their tier."
+        )
+    chance = " This turn is a replay, so it is chance nevertheless." if facts.replay else ""
+    pairs = "; ".join(
+        f"{_group(one)} {_each(one.figure, facts.currency)} against {_group(other)} "
+        f"{_each(other.figure, facts.currency)}"
+        for one, other, _ in found.opposed
+    )
+    return f"Effects ({what}) point in opposite directions, beyond chance (Holm): {pairs}.{chance}"
+
+
+def _effects(facts: ReportFacts, found: EffectsFacts) -> Table:
+    rows = tuple(
+        (
+            f"Tier{_group(e)[4:]}",
+            f"{e.treated:,} and {e.held_out:,}",
+            show_figure(e.figure, facts.currency)
+            if e.figure.low is not None
+            else f"{e.figure.note}: {meaning_of(e.figure.note)}",
+        )
+        for e in found.rows
+    )
+    replay = " A replay: nothing was sent, so every difference is chance." if facts.replay else ""
+    return Table(
+        f"Treated less held-out by tier and sub-segment: {_words(found.measure)}",
+        ("Group", "Treated and held out", "Difference a customer"),
+        rows,
+        f"Groups with fewer than 30 households in an arm have no figure.{replay}",
     )

@@ -40,6 +40,7 @@ from rapport.workflows.score import (
     relevance_for,
     score_table,
 )
+from rapport.workflows.segments import segment_effects
 from rapport.workflows.send import send_turn
 from rapport.workflows.state import build_states, make_purchases, open_tables, refuse_unknown_departments
 from rapport.workflows.state_ports import Tools
@@ -200,6 +201,10 @@ def _readout(turn: Turn, tools: Tools) -> dict[str, Any]:
     if window.offers_closed:
         store.write_json(store.turn_folder(turn.name) / "calibration.json", calibrate(scores, bought))
     store.write_table(turn.name, "readout", readout)
+    tables = (store.read_table(turn.name, "states"), scores, decisions)
+    store.write_json(
+        store.turn_folder(turn.name) / "readout_segments.json", segment_effects(turn.program, tables, outcomes)
+    )
     report = tools.report(turn.program, store, turn.name, turn.loaded)
     store.write_text(store.turn_folder(turn.name) / "report.html", report)
     return {

@@ -96,8 +96,8 @@ def tiers_by_rank(engine: Engine, program: Program, states: pa.Table, values: Cu
 def rank_criterion(engine: Engine, program: Program, states: pa.Table, values: CustomerValues) -> NDArray[np.int64]:
     """Return whole numbers by which customers are ranked, in the order of the states.
 
-    Values in micros, or the dense ranks of the programme's own criterion; where that is unknown the customer ranks
-    below all others.
+    Values in micros, or the dense ranks of the programme's own criterion; where that is no finite number the
+    customer ranks below all others.
     """
     if program.tiers.by.strip() == BY_VALUE:
         return values.expected_contribution_micros

@@ -154,7 +154,7 @@ def test_no_band_is_the_plain_ranking(people: People, shares: Shares) -> None:
 
 
 def test_dense_ranks_keep_the_order_and_put_the_unknown_below_all() -> None:
-    assert dense_ranks([2.5, float("nan"), -1.0, 2.5, float("inf")]).tolist() == [1, -1, 0, 1, 2]
+    assert dense_ranks([2.5, float("nan"), -1.0, 2.5, float("inf")]).tolist() == [1, -1, 0, 1, -1]
     assert dense_ranks(np.array([2**62, -(2**63), 2**62 - 1])).tolist() == [2, 0, 1]
     assert dense_ranks([]).tolist() == []
 
