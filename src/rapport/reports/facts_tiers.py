@@ -103,9 +103,13 @@ class EffectFacts:
 
 @dataclass(frozen=True)
 class EffectsFacts:
-    """What the turn did in each tier and sub-segment, and the pairs with opposite signs among `comparisons`."""
+    """What the turn did in each tier and sub-segment, and the pairs with opposite signs among `comparisons`.
+
+    `status` is WINDOW_OPEN while outcomes still come in; before the first of them there are no rows.
+    """
 
     measure: str
+    status: str
     comparisons: int
     rows: tuple[EffectFacts, ...]
     opposed: tuple[tuple[EffectFacts, EffectFacts, float], ...]

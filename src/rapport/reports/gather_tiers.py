@@ -161,6 +161,7 @@ def _effects(outcome: dict[str, Any], basis: BasisName) -> EffectsFacts:
 
     return EffectsFacts(
         measure=outcome["measure"],
+        status=outcome["status"],
         comparisons=outcome["comparisons"],
         rows=tuple(effect(e) for e in outcome["effects"]),
         opposed=tuple((effect(o["one"]), effect(o["other"]), o["adjusted_p"]) for o in outcome["opposed"]),

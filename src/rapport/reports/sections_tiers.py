@@ -165,7 +165,7 @@ def _segments(facts: ReportFacts, found: SegmentFacts, effects: EffectsFacts | N
     else:
         todo = "Name traits in the customer source, or under [report] segments, then run the next turn."
         blocks.append(Missing("No trait cuts the customers into sub-segments that can be shown.", todo))
-    if effects is not None:
+    if effects is not None and effects.rows:
         says.append(_opposed(facts, effects))
         blocks.append(_effects(facts, effects))
     if found.left_out:
@@ -312,6 +312,8 @@ def _effects(facts: ReportFacts, found: EffectsFacts) -> Table:
         for e in found.rows
     )
     replay = " A replay: nothing was sent, so every difference is chance." if facts.replay else ""
+    if found.status != Status.OK:
+        replay += f" {found.status}: {meaning_of(found.status)}; this is what the data hold so far."
     return Table(
         f"Treated less held-out by tier and sub-segment: {_words(found.measure)}",
         ("Group", "Treated and held out", "Difference a customer"),

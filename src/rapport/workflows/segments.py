@@ -11,12 +11,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from rapport.core.reasons import Status
 from rapport.identify.load_sql import name_traits
 from rapport.measure.effects import Arms, Effect, effects_of, opposed
 from rapport.measure.scorecard import PER_CUSTOMER
 from rapport.measure.segments import LeftOut, Segmented, Worth, household_sizes, readable, segments_of
 from rapport.program.model import Program
 from rapport.program.tiers import IN_HOUSEHOLD
+from rapport.workflows.read_out import Window
 
 COMPARED = "margin_per_customer"
 """The measure whose effect is told for each sub-segment."""
@@ -53,7 +55,10 @@ def shown_segments(
 
 
 def segment_effects(
-    program: Program, tables: tuple[pa.Table, pa.Table, pa.Table], outcomes: dict[str, NDArray[np.int64]]
+    program: Program,
+    tables: tuple[pa.Table, pa.Table, pa.Table],
+    outcomes: dict[str, NDArray[np.int64]],
+    window: Window,
 ) -> dict[str, Any]:
     """Return the effect of a turn in each tier and sub-segment as plain values.
 
@@ -62,7 +67,13 @@ def segment_effects(
     tables : states, scores and decisions of the turn, in key order
     outcomes : dict of arrays, shape (n,)
         Of `outcomes_between`, in the same order.
+    window : Window
+        Where no day of it is in the data there are no effects: a sum of nothing is not a nought.
     """
+    status = str(Status.OK if window.closed else Status.WINDOW_OPEN)
+    told: dict[str, Any] = {"measure": COMPARED, "status": status, "comparisons": 0, "effects": [], "opposed": []}
+    if window.data_stop <= window.first:
+        return told
     states, scores, decisions = tables
     shown, _ = shown_segments(program, states, worth_of(scores, decisions))
     treated, present = np.array(decisions["arm"].to_pylist()) == "treated", outcomes["present"] > 0
@@ -74,8 +85,7 @@ def segment_effects(
     )
     effects = effects_of(PER_CUSTOMER[COMPARED][1](outcomes), arms, shown)
     comparisons, found = opposed(effects)
-    return {
-        "measure": COMPARED,
+    return told | {
         "comparisons": comparisons,
         "effects": [_plain(e) for e in effects],
         "opposed": [{"one": _plain(o.one), "other": _plain(o.other), "adjusted_p": o.adjusted_p} for o in found],

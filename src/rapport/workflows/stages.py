@@ -203,7 +203,8 @@ def _readout(turn: Turn, tools: Tools) -> dict[str, Any]:
     store.write_table(turn.name, "readout", readout)
     tables = (store.read_table(turn.name, "states"), scores, decisions)
     store.write_json(
-        store.turn_folder(turn.name) / "readout_segments.json", segment_effects(turn.program, tables, outcomes)
+        store.turn_folder(turn.name) / "readout_segments.json",
+        segment_effects(turn.program, tables, outcomes, window),
     )
     report = tools.report(turn.program, store, turn.name, turn.loaded)
     store.write_text(store.turn_folder(turn.name) / "report.html", report)

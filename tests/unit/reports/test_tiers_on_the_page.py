@@ -164,7 +164,7 @@ def _effect(tier: str, value: float, trait: str = "", label: str = "") -> Effect
 def test_effects_in_opposite_directions_are_named_and_a_replay_says_it_is_chance(replay: bool) -> None:
     few = EffectFacts("age_band", "65+", "A", 9, 1, Figure(None, note="TOO_FEW_CUSTOMERS", unit="money"))
     rows = (_effect("A", 5), _effect("C", -5), few)
-    effects = EffectsFacts("margin_per_customer", 3, rows, ((rows[0], rows[1], 0.001),))
+    effects = EffectsFacts("margin_per_customer", "OK", 3, rows, ((rows[0], rows[1], 0.001),))
     facts = sample_facts(tiers_more=TiersFacts(MIGRATION, SEGMENTS, effects), replay=replay)
     said = _said(render_report(facts), "segments")
     assert "point in opposite directions, beyond chance (Holm): tier A" in said
@@ -174,9 +174,11 @@ def test_effects_in_opposite_directions_are_named_and_a_replay_says_it_is_chance
 
 
 def test_without_opposite_effects_the_page_says_how_many_were_compared() -> None:
-    none = EffectsFacts("margin_per_customer", 3, (_effect("A", 5),), ())
+    none = EffectsFacts("margin_per_customer", "OK", 3, (_effect("A", 5),), ())
     assert "nowhere beyond chance, corrected for 3 comparisons" in _said(_page(effects=none), "segments")
     assert "the held-out are too few" in _said(_page(effects=replace(none, comparisons=0)), "segments")
+    assert "what the data hold so far" in _said(_page(effects=replace(none, status="WINDOW_OPEN")), "segments")
+    assert "Effects" not in _said(_page(effects=replace(none, rows=())), "segments")
 
 
 def test_the_same_facts_give_the_same_page() -> None:
