@@ -55,10 +55,14 @@ def _moves(facts: ReportFacts, found: MigrationFacts) -> Section:
     for way, moves in _ways(found).items():
         if n := sum(m.customers for m in moves):
             before, after = (
-                show_figure(add_up(tuple(getattr(m, f) for m in moves)), facts.currency).number
+                show_figure(add_up(tuple(getattr(m, f) for m in moves)), facts.currency)
                 for f in ("value_before", "value_after")
             )
-            says.append(f"{n:,} moved {way}: the turn before expected {before} of them, this one {after}.")
+            basis = ", both assumed" if before.assumed and after.assumed else ""
+            says.append(
+                f"{n:,} moved {way}: the turn before expected {before.number} of them, "
+                f"this one {after.number}{basis}."
+            )
     blocks = (
         Chart(
             "Customers by tier before and now; darker: a larger share of those who were there before",
@@ -142,7 +146,8 @@ def _moves_table(facts: ReportFacts, found: MigrationFacts) -> Table:
         "Movements and their value",
         ("From and to", "Customers", "Value the turn before expected", "Value this turn expects"),
         rows,
-        "Movements that nobody made are left out. A new customer has no value before, a gone one none now.",
+        "Movements that nobody made are left out. A new customer has no value before, a gone one none now. Who moves "
+        "up does so because they rank higher: the sums say what moved, not what a treatment did.",
     )
 
 
