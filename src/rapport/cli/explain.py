@@ -12,6 +12,7 @@ from rapport.cli.main import COMMANDS
 from rapport.cli.options import json_option, program_argument, turn_option
 from rapport.cli.output import give, give_json, table
 from rapport.cli.shared_limits import in_unit, names_of, one_of
+from rapport.cli.tiers import tier_told
 
 
 @click.command("explain", help=COMMANDS["explain"])
@@ -27,6 +28,7 @@ def explain_command(program: Path, customer: str, turn_name: str | None, alterna
     from rapport.wiring import open_store
     from rapport.workflows.explain import explain
     from rapport.workflows.explain_shared import explain_shared
+    from rapport.workflows.explain_tiers import explain_tier
     from rapport.workflows.programs import find_program, read_program
 
     path = find_program(program)
@@ -35,6 +37,7 @@ def explain_command(program: Path, customer: str, turn_name: str | None, alterna
     turn = store.require_turn(turn_name)
     why = explain(store, turn, customer, alternatives)
     why |= explain_shared(store, turn, why["decision"])
+    why["tier"] = explain_tier(store, turn, why["value"])
     if as_json:
         give_json(why)
     else:
@@ -60,7 +63,8 @@ def explanation(why: dict[str, Any], currency: str) -> str:
             lines.append(f"  {name.removesuffix('_micros').replace('_', ' '):<18} {told}")
     low, high = money(value["actual_value_low_micros"]), money(value["actual_value_high_micros"])
     lines += ["", "Value"]
-    lines.append(f"  tier {value['tier']}, worth {money(value['actual_value_micros'])} ({low} to {high}, 80 %)")
+    worth = money(value["actual_value_micros"])
+    lines.append(f"  tier {value['tier']}{tier_told(why.get('tier'))}, worth {worth} ({low} to {high}, 80 %)")
     lines.append(f"  still a customer with probability {value['alive_probability']:.3f}")
     lines += growth_lines(value, money)
     lines += ["", f"Litmus test: {decision['litmus']}"]

@@ -13,6 +13,7 @@ from rapport.cli.options import as_of_option, json_option, program_argument, tur
 from rapport.cli.output import give, give_json, say, table
 from rapport.cli.progress import StageProgress
 from rapport.cli.shared_limits import shared_lines
+from rapport.cli.tiers import moves_told
 
 
 @click.command("turn", help=COMMANDS["turn"])
@@ -115,6 +116,7 @@ def summary_of(record: dict[str, Any], folder: Path) -> str:
         lines += [f"  poor: {field}; see rapport audit" for field in counts["poor_fields"]]
     if score := stages.get("score"):
         lines.append(f"  {score['counts']['offers']:,} offers")
+        lines += moves_told(score["counts"].get("tier_history"))
     if plan := stages.get("plan"):
         lines += ["", _plan_table(plan["counts"]), ""]
         counts, currency = plan["counts"], record["currency"]

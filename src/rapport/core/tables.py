@@ -274,6 +274,8 @@ SCORES = pa.schema(
         ("prospect_value_low_micros", pa.int64()),
         ("prospect_value_high_micros", pa.int64()),
         ("prospect_status", pa.string()),
+        ("previous_tier", pa.string()),
+        ("rank_tier", pa.string()),
     ]
 )
 """One row a customer: value, tier, whether each channel of the programme can reach them, and for every offer of the
@@ -284,7 +286,9 @@ scopes of limits that hold for the customer and of what must be included; `must_
 of the open offers that a portfolio must hold; `forced` says the customer is contacted even where nothing pays.
 `cost_to_serve_micros` is what returns, service, deliveries and lost bids are expected to cost a year; potential,
 unrealised potential and the gap to peers who reached theirs are amounts a year; the value of a prospect is that of
-the first year, empty for who has bought."""
+the first year, empty for who has bought.
+`previous_tier` is the tier of the turn before, NULL for who was not decided then; `rank_tier` is the one that rank
+alone gives, which differs from `tier` only where the programme sets `tiers.hysteresis`."""
 
 
 DECISIONS = pa.schema(

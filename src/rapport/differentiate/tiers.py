@@ -151,7 +151,7 @@ def summarise_tiers(values_micros: ArrayLike, tiers: ArrayLike) -> tuple[TierSum
     unknown = ~np.isin(names, TIERS)
     if values.size and unknown.any():
         raise ValueError(f"tiers: not a tier - {names[unknown][0]}; must be A, B or C. Use assign_tiers.")
-    total = _exact_sum(values)
+    total = exact_sum(values)
     first, second, third = (_summary(tier, np.sort(values[names == tier]), total) for tier in TIERS)
     return first, second, third
 
@@ -159,7 +159,7 @@ def summarise_tiers(values_micros: ArrayLike, tiers: ArrayLike) -> tuple[TierSum
 def _summary(tier: str, ordered: Integers, total: int) -> TierSummary:
     count = int(ordered.size)
     middle = None if count == 0 else (int(ordered[(count - 1) // 2]) + int(ordered[count // 2])) // 2
-    contribution = _exact_sum(ordered)
+    contribution = exact_sum(ordered)
     return TierSummary(
         tier=tier,
         customers=count,
@@ -170,7 +170,8 @@ def _summary(tier: str, ordered: Integers, total: int) -> TierSummary:
     )
 
 
-def _exact_sum(values: Integers) -> int:
+def exact_sum(values: Integers) -> int:
+    """Return the sum of whole numbers, exact also beyond int64."""
     # Two halves, so that a sum beyond int64 stays exact.
     high, low = values >> _LOW_BITS, values & ((1 << _LOW_BITS) - 1)
     return (int(high.sum()) << _LOW_BITS) + int(low.sum())

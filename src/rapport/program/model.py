@@ -14,9 +14,10 @@ from pydantic import Field, field_validator, model_validator
 
 from rapport.core.errors import nearest
 from rapport.core.tables import SOURCE_COLUMNS
-from rapport.program.part import Name, NotNegative, Odds, Part, Share, Text
+from rapport.program.part import Condition, Name, NotNegative, Odds, Part, Share, Text
 from rapport.program.potential import Potential, Prospects, check_potential
 from rapport.program.shared import Include, Kind, Lever, Limit, check_channels, check_shared
+from rapport.program.tiers import BY_VALUE, Report, check_hysteresis, check_segments
 from rapport.program.value import Value
 
 TierName = Literal["A", "B", "C"]
@@ -61,8 +62,20 @@ class Goal(Part):
 class TierRule(Part):
     """How customers are ranked into tiers."""
 
+    LATER: ClassVar[frozenset[str]] = frozenset({"by", "hysteresis"})
+
     top_share: Share = Field(default=0.25, description="Share of customers, by expected contribution, in A.")
     bottom_share: Share = Field(default=0.20, description="Share of customers, by expected contribution, in C.")
+    by: Condition = Field(
+        default=BY_VALUE,
+        description="What customers are ranked by: `value`, the expected contribution, or SQL over the columns of a "
+        "customer's state and value that gives a number; highest first.",
+    )
+    hysteresis: Annotated[float, Field(strict=True, ge=0.0, lt=0.5, allow_inf_nan=False)] = Field(
+        default=0.0,
+        description="Share of ranks by which a customer must pass a border before they leave the tier of the last "
+        "turn; 0: they leave it at once.",
+    )
     purpose: dict[TierName, Text] = Field(description="What each tier is for; all three must be said.")
 
     @model_validator(mode="after")
@@ -70,6 +83,7 @@ class TierRule(Part):
         if self.top_share + self.bottom_share > 1:
             total = self.top_share + self.bottom_share
             raise ValueError(f"top_share + bottom_share is {total:g}; must not exceed 1")
+        check_hysteresis(self.hysteresis, self.top_share, self.bottom_share)
         missing = sorted({"A", "B", "C"} - set(self.purpose))
         if missing:
             raise ValueError(f"purpose lacks {', '.join(missing)}; say what each of A, B and C is for")
@@ -301,7 +315,7 @@ class Program(Part):
     """A whole programme."""
 
     LATER: ClassVar[frozenset[str]] = frozenset(
-        {"limits", "levers", "kinds", "includes", "value", "potential", "prospects"}
+        {"limits", "levers", "kinds", "includes", "value", "potential", "prospects", "report"}
     )
 
     name: Text = Field(description="Name of the programme.")
@@ -334,6 +348,7 @@ class Program(Part):
     policy: Policy = Field(default_factory=Policy, description="How the decision may act.")
     litmus: Litmus = Field(default_factory=Litmus, description="What each level of treatment costs.")
     value: Value = Field(default_factory=Value, description="How the value of customers is worked out.")
+    report: Report | None = Field(default=None, description="What the report of a turn shows beside the rest.")
 
     @field_validator("timezone")
     @classmethod
@@ -392,6 +407,7 @@ class Program(Part):
         check_channels(self.limits, [c.name for c in self.channels])
         customers = self.source("customers")
         check_potential(self.potential, customers.traits if customers else ())
+        check_segments(self.report, customers.traits if customers else ())
         return self
 
     def source(self, kind: SourceKind) -> Source | None:

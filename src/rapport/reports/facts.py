@@ -14,6 +14,7 @@ from typing import Literal
 import pyarrow as pa
 
 from rapport.reports.facts_growth import GrowthFacts
+from rapport.reports.facts_tiers import TiersFacts
 
 BasisName = Literal["measured", "assumed"]
 
@@ -427,3 +428,4 @@ class ReportFacts:
     shared: SharedFacts | None = None
     growth: GrowthFacts | None = None
     replay: bool = True
+    tiers_more: TiersFacts | None = None

@@ -46,6 +46,7 @@ from rapport.reports.gather_decisions import (
 )
 from rapport.reports.gather_growth import cost_amount, growth_facts
 from rapport.reports.gather_shared import shared_facts
+from rapport.reports.gather_tiers import tiers_facts
 from rapport.reports.gather_value import value_model_facts
 from rapport.reports.render import render_report
 from rapport.workflows.state_ports import Store
@@ -102,6 +103,12 @@ def gather_facts(program: Program, store: Store, turn: str, loaded: Path) -> Rep
         shared=shared_facts(program, plan, terms),
         growth=growth_facts(program, scores, record),
         replay=terms["replay"],
+        tiers_more=tiers_facts(
+            program,
+            record,
+            (store.read_table(turn, "states"), scores, decisions),
+            store.read_json(store.turn_folder(turn) / "readout_segments.json"),
+        ),
     )
 
 

@@ -30,12 +30,14 @@ def render_report(facts: ReportFacts) -> str:
     from rapport.reports import sections_proof as proof
     from rapport.reports.sections_growth import growth_section
     from rapport.reports.sections_shared import shared_in_brief, shared_section
+    from rapport.reports.sections_tiers import tier_sections
 
     sections = (
         plan.goals_section(facts),
         plan.data_section(facts),
         plan.tiers_section(facts),
         growth_section(facts),
+        *tier_sections(facts),
         plan.litmus_section(facts),
         plan.decision_section(facts),
         shared_section(facts),

@@ -37,6 +37,7 @@ from rapport.workflows.plan import models_of, policy_of
 from rapport.workflows.ports import Engine
 from rapport.workflows.score import exclusions, fit_values, reachable, read_purchase_days, relevance_for
 from rapport.workflows.state import build_states, make_purchases
+from rapport.workflows.tiers import tiers_by_rank
 
 RAPPORT = "rapport"
 COMPARATORS = ("popular", "popular in tier", "personal frequency", "random")
@@ -74,7 +75,8 @@ def replay_week(engine: Engine, program: Program, base: Path, as_of: date) -> We
     """
     make_purchases(engine, program, as_of)
     states = build_states(engine, as_of)
-    _, _, tiers = fit_values(states, read_purchase_days(engine), program, as_of)
+    _, values, _ = fit_values(states, read_purchase_days(engine), program, as_of)
+    tiers = tiers_by_rank(engine, program, states, values)
     catalogue = make_catalogue(engine, program, base, as_of)
     excluded = exclusions(engine, states, catalogue, program)
     _, probability, history = relevance_for(engine, states, catalogue, program, as_of)

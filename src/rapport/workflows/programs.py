@@ -21,6 +21,7 @@ from rapport.program.rules import cannot_be_asked, check_rule, no_condition
 from rapport.workflows.conditions import check_declared, conditions_of
 from rapport.workflows.offers import ASKED, check_offer_file, read_offer_file
 from rapport.workflows.ports import Engine, EngineFault
+from rapport.workflows.tiers import check_criterion, try_criterion
 
 
 def find_program(given: Path) -> Path:
@@ -88,6 +89,7 @@ def check_rules(program: Program) -> None:
     for rule in program.rules:
         check_rule(rule.offers, CATALOGUE.names, f"rules.{rule.name}.offers")
         check_rule(rule.customers, states, f"rules.{rule.name}.customers")
+    check_criterion(program, states)
     check_declared(program, states)
 
 
@@ -116,6 +118,7 @@ def _try_conditions(program: Program, base: Path, engine: Engine) -> None:
     for rule in program.rules:
         _try_condition(engine, rule.offers, "tried_offers", CATALOGUE, f"rules.{rule.name}.offers")
         _try_condition(engine, rule.customers, "tried_states", states, f"rules.{rule.name}.customers")
+    try_criterion(engine, program, _one_row(states))
     check_declared(program, states.names)
     tiered = pa.schema([*(f for f in states if f.name != "tier"), pa.field("tier", pa.string())])
     engine.register_arrow("tried_customers", _one_row(tiered))

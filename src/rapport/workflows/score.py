@@ -46,6 +46,7 @@ from rapport.workflows.cost_to_serve import service_costs
 from rapport.workflows.growth import Growth
 from rapport.workflows.limits import Declared, Lists
 from rapport.workflows.ports import Engine
+from rapport.workflows.tiers import Tiered
 
 OWN_CONDITION = -1
 """Marks an offer whose own `eligible` condition does not hold for the customer; rules count from 1."""
@@ -320,6 +321,7 @@ class Scored:
     declared: Declared
     must: Lists
     growth: Growth
+    tiered: Tiered
 
 
 def score_table(states: pa.Table, scored: Scored) -> pa.Table:
@@ -346,6 +348,8 @@ def score_table(states: pa.Table, scored: Scored) -> pa.Table:
         "includes": _positions(Lists.where(scored.declared.includes), "includes"),
         "forced": pa.array(scored.declared.forced & _has_to_say(scored)),
         **scored.growth.columns,
+        "previous_tier": pa.array([t or None for t in scored.tiered.previous.tolist()], pa.string()),
+        "rank_tier": pa.array(scored.tiered.rank_tiers.tolist(), pa.string()),
     }
     return pa.Table.from_arrays([columns[f.name] for f in SCORES], schema=SCORES)
 

@@ -43,9 +43,11 @@ from rapport.workflows.score import (
     value_spread,
     value_terms,
 )
+from rapport.workflows.segments import segment_effects
 from rapport.workflows.send import send_turn
 from rapport.workflows.state import build_states, make_purchases, open_tables, refuse_unknown_departments
 from rapport.workflows.state_ports import Tools
+from rapport.workflows.tiers import tier_customers
 from rapport.workflows.turn_record import Turn, turn_record
 
 
@@ -71,7 +73,9 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
     with tools.make_engine() as engine:
         open_tables(engine, turn.loaded)
         make_purchases(engine, program, turn.as_of)
-        models, values, tiers = fit_values(states, read_purchase_days(engine), program, turn.as_of)
+        models, values, _ = fit_values(states, read_purchase_days(engine), program, turn.as_of)
+        tiered = tier_customers(engine, turn, tools, states, values)
+        tiers = tiered.tiers
         catalogue = make_catalogue(engine, program, turn.base, turn.as_of)
         excluded = exclusions(engine, states, catalogue, program)
         declared = declared_limits(engine, program, catalogue, with_tier(states, tiers))
@@ -89,6 +93,7 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
         declared=declared,
         must=open_musts(declared, excluded, program, states["customer_id"]),
         growth=growth,
+        tiered=tiered,
     )
     learned = relevance_to_json(relevance)
     version = f"relevance-{hashlib.blake2b(learned.encode(), digest_size=6).hexdigest()}"
@@ -119,6 +124,7 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
             for t in summarise_tiers(values.expected_contribution_micros, tiers)
         },
         **growth.counts,
+        "tier_history": tiered.record,
         **({} if declares_nothing(program) else limit_counts(declared)),
     }
 
@@ -208,6 +214,11 @@ def _readout(turn: Turn, tools: Tools) -> dict[str, Any]:
     if window.offers_closed:
         store.write_json(store.turn_folder(turn.name) / "calibration.json", calibrate(scores, bought))
     store.write_table(turn.name, "readout", readout)
+    tables = (store.read_table(turn.name, "states"), scores, decisions)
+    store.write_json(
+        store.turn_folder(turn.name) / "readout_segments.json",
+        segment_effects(turn.program, tables, outcomes, window),
+    )
     report = tools.report(turn.program, store, turn.name, turn.loaded)
     store.write_text(store.turn_folder(turn.name) / "report.html", report)
     return {
