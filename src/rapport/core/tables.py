@@ -235,7 +235,13 @@ catalogue, in its order, the probability of buying the item within the validity 
 bought, and why not: 0 open, the number of the rule that excludes it, -1 where its own `eligible` does not hold, -2
 where it cools down after a purchase. `scopes` and `includes` are the positions, in the turn's limits.json, of the
 scopes of limits that hold for the customer and of what must be included; `must_offers` are positions in the catalogue
-of the open offers that a portfolio must hold; `forced` says the customer is contacted even where nothing pays."""
+of the open offers that a portfolio must hold; `forced` says the customer is contacted even where nothing pays. -3
+marks what people vetoed in the worksheet."""
+
+
+BOOSTS = pa.schema([("boosted_offers", _list(pa.int32())), ("boosts", _list(pa.float64()))])
+"""Columns that scores have besides where people boosted offers in the worksheet: positions in the catalogue of the
+customer's boosted open offers, ascending, and the share by which the value of each counts for more in the choice."""
 
 
 DECISIONS = pa.schema(
