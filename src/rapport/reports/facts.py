@@ -13,6 +13,8 @@ from typing import Literal
 
 import pyarrow as pa
 
+from rapport.reports.facts_worksheet import WorksheetFacts
+
 BasisName = Literal["measured", "assumed"]
 
 COUNTED = "counted"
@@ -404,3 +406,4 @@ class ReportFacts:
     readout: pa.Table | None = None
     shared: SharedFacts | None = None
     replay: bool = True
+    worksheet: WorksheetFacts | None = None

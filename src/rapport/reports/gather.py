@@ -48,6 +48,7 @@ from rapport.reports.gather_decisions import (
     reason_facts,
 )
 from rapport.reports.gather_shared import shared_facts
+from rapport.reports.gather_worksheet import worksheet_facts
 from rapport.reports.render import render_report
 from rapport.workflows.state_ports import Store
 
@@ -100,6 +101,7 @@ def gather_facts(program: Program, store: Store, turn: str, loaded: Path) -> Rep
         readout=store.read_table(turn, "readout") if store.has_table(turn, "readout") else None,
         shared=shared_facts(program, plan, terms),
         replay=terms["replay"],
+        worksheet=worksheet_facts(store, turn, record),
     )
 
 

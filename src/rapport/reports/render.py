@@ -29,6 +29,7 @@ def render_report(facts: ReportFacts) -> str:
     from rapport.reports import sections_plan as plan
     from rapport.reports import sections_proof as proof
     from rapport.reports.sections_shared import shared_in_brief, shared_section
+    from rapport.reports.sections_worksheet import worksheet_sections
 
     sections = (
         plan.goals_section(facts),
@@ -36,6 +37,7 @@ def render_report(facts: ReportFacts) -> str:
         plan.tiers_section(facts),
         plan.litmus_section(facts),
         plan.decision_section(facts),
+        *worksheet_sections(facts),
         shared_section(facts),
         plan.portfolio_section(facts),
         proof.relevance_section(facts),
