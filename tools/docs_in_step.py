@@ -18,7 +18,7 @@ import click
 from rapport.cli.main import COMMANDS, cli
 from rapport.core import errors
 from rapport.core.reasons import REASON_MEANINGS
-from rapport.core.tables import CATALOGUE, DECISIONS, LOADED, READOUT, SCORES, SOURCE_COLUMNS, STATES, TOUCHES
+from rapport.core.tables import BOOSTS, CATALOGUE, DECISIONS, LOADED, READOUT, SCORES, SOURCE_COLUMNS, STATES, TOUCHES
 from rapport.program.model import Part, Program
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -173,6 +173,8 @@ def tables_page() -> str:
         rows += [f"## {name}\n", "| column | type |\n|---|---|"]
         rows += [f"| `{f.name}` | {f.type} |" for f in schema]
         rows.append("")
+    rows.append("Scores of a turn for which people boosted offers in the worksheet also have")
+    rows += ["", "| column | type |\n|---|---|", *(f"| `{f.name}` | {f.type} |" for f in BOOSTS), ""]
     return "\n".join(rows)
 
 

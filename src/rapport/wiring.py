@@ -19,7 +19,9 @@ from rapport.channels.outbox import Outbox, read_templates
 from rapport.engines.duckdb_engine import DuckDBEngine
 from rapport.engines.example_data import journey_folder
 from rapport.engines.source_files import digest_source
+from rapport.engines.worksheet_cells import read_cells
 from rapport.reports.gather import report_page
+from rapport.reports.worksheet_book import refuse_target, write_worksheet
 from rapport.stores.memory import Memory
 from rapport.stores.turn_store import TurnStore
 from rapport.workflows.ports import Engine, Progress
@@ -63,6 +65,10 @@ def versions() -> dict[str, str]:
     """Return the versions that a turn was computed with."""
     found = {name: version(name) for name in _NAMED}
     return {"rapport": __version__, "python": platform.python_version()} | found
+
+
+WORKSHEET_FILES = (refuse_target, write_worksheet, read_cells)
+"""What refuses, writes and reads the files of worksheets."""
 
 
 def bench_header(name: str, seed: str, command: str) -> dict[str, Any]:

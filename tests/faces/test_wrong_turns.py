@@ -37,7 +37,11 @@ def test_a_programme_changed_in_the_middle_of_a_turn_is_refused_until_it_is_chan
     before = listing(folder / "state" / "turns")
     rewrite(folder / "program.toml", "portfolio_size = 5", "portfolio_size = 3")
     changed = Failure(
-        "", errors.TurnConflict, 6, nothing, (TURN, "program.toml, or a file it names, changed", "--restart")
+        "",
+        errors.TurnConflict,
+        6,
+        nothing,
+        (TURN, "or the worksheet changed", "--restart"),
     )
     fails(changed, folder)
     assert listing(folder / "state" / "turns") == before

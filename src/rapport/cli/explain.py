@@ -13,6 +13,7 @@ from rapport.cli.options import json_option, program_argument, turn_option
 from rapport.cli.output import give, give_json, table
 from rapport.cli.shared_limits import in_unit, names_of, one_of
 from rapport.cli.tiers import tier_told
+from rapport.cli.worksheet_lines import worksheet_lines
 
 
 @click.command("explain", help=COMMANDS["explain"])
@@ -90,6 +91,7 @@ def explanation(why: dict[str, Any], currency: str) -> str:
         lines += ["", "Included"]
         lines += [f"  {i['name']}: {i['text'] or 'offers that must be said'}" for i in why["includes"]]
     lines += _levers(why)
+    lines += worksheet_lines(why)
     lines += ["", "Best offers not chosen", _alternatives(why["alternatives"], money)]
     if why["excluded"]:
         lines += ["", "Set aside by rules"]

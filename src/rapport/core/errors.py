@@ -28,10 +28,11 @@ The tree::
     │  ├─ UnknownCustomer           7
     │  └─ UnknownTurn               7
     ├─ TargetExists                 8   would overwrite what is there
-    └─ LimitError                   9   the limits that customers share
-       ├─ LimitInvalid              9   a limit, or what uses it, has a value that is not allowed
-       ├─ LimitsConflict            9   limits cannot be met together
-       └─ InstanceInvalid           9   the files of an allocation instance are not in order
+    ├─ LimitError                   9   the limits that customers share
+    │  ├─ LimitInvalid              9   a limit, or what uses it, has a value that is not allowed
+    │  ├─ LimitsConflict            9   limits cannot be met together
+    │  └─ InstanceInvalid           9   the files of an allocation instance are not in order
+    └─ WorksheetInvalid            10   a worksheet, or the file of its edits, is not in order
 
 Exit code 2 is the command line's own (wrong usage); 0 is success; 130 an interrupt.
 """
@@ -164,6 +165,12 @@ class LimitsConflict(LimitError):
 
 class InstanceInvalid(LimitError):
     """The files of an allocation instance are not in order."""
+
+
+class WorksheetInvalid(RapportError):
+    """A worksheet that people edited, or the file of edits in force, is not in order; each fault has its cell."""
+
+    exit_code = 10
 
 
 def nearest(value: str, allowed: Iterable[str]) -> str:

@@ -42,6 +42,7 @@ class OfferReason(StrEnum):
     NOT_APPLICABLE = "NOT_APPLICABLE"
     NOT_SUITABLE = "NOT_SUITABLE"
     COOL_DOWN = "COOL_DOWN"
+    VETOED = "VETOED"
     DOES_NOT_PAY = "DOES_NOT_PAY"
     KIND_FULL = "KIND_FULL"
     LESS_VALUE = "LESS_VALUE"
@@ -98,6 +99,7 @@ REASON_MEANINGS: dict[StrEnum, str] = {
     OfferReason.NOT_APPLICABLE: "a rule of applicability sets the offer aside (does it make sense now)",
     OfferReason.NOT_SUITABLE: "a rule of suitability sets the offer aside (is it good for them)",
     OfferReason.COOL_DOWN: "bought, or its coupon redeemed, within the programme's days of cooling down",
+    OfferReason.VETOED: "a person vetoed the offer for this customer, or for their group, in the worksheet",
     OfferReason.DOES_NOT_PAY: "the expected contribution of the offer is not above zero",
     OfferReason.KIND_FULL: "would have a slot, but as many of its kind as may stand together are in the portfolio",
     OfferReason.LESS_VALUE: "others of the portfolio are worth more together",

@@ -288,7 +288,13 @@ of the open offers that a portfolio must hold; `forced` says the customer is con
 unrealised potential and the gap to peers who reached theirs are amounts a year; the value of a prospect is that of
 the first year, empty for who has bought.
 `previous_tier` is the tier of the turn before, NULL for who was not decided then; `rank_tier` is the one that rank
-alone gives, which differs from `tier` only where the programme sets `tiers.hysteresis`."""
+alone gives, which differs from `tier` only where the programme sets `tiers.hysteresis`. Among the reasons why not,
+-3 marks what people vetoed in the worksheet."""
+
+
+BOOSTS = pa.schema([("boosted_offers", _list(pa.int32())), ("boosts", _list(pa.float64()))])
+"""Columns that scores have besides where people boosted offers in the worksheet: positions in the catalogue of the
+customer's boosted open offers, ascending, and the share by which the value of each counts for more in the choice."""
 
 
 DECISIONS = pa.schema(

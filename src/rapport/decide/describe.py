@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rapport.core.errors import LimitInvalid
 from rapport.core.money import round_micros
+from rapport.decide.boosts import raised_by
 from rapport.decide.portfolio import variety_weights
 from rapport.decide.problem import (
     MOST_ROUTES,
@@ -162,7 +163,7 @@ def describe(rows: Rows, terms: Terms) -> Described:
     channels = len(terms.policy.channels)
     bits = [_routes(channels, level) for level in (MASS, SEGMENT, INDIVIDUAL)]
     common = in_mass.astype(np.int64) * bits[MASS] | in_segment.astype(np.int64) * bits[SEGMENT]
-    steered = np.where(value > 0, round_micros(value * (1.0 + terms.catalogue.boost[offer])), value)
+    steered = np.where(value > 0, round_micros(value * raised_by(terms.catalogue.boost[offer], rows.boost)), value)
     limits, cell = limits_for(terms.sharing, rows.scopes, channels * LEVELS_A_CHANNEL)
     problem = Problem(
         customers=_customers(rows, terms, kept, cell),

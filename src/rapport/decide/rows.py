@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rapport.core.errors import StateDamaged
+from rapport.decide.boosts import boosts_of, joined_boosts
 from rapport.decide.problem import gathered
 
 
@@ -66,6 +67,7 @@ class Rows:
     scopes : the scopes of limits that each customer belongs to
     must : offers that must stand in whatever is said
     forced : (n,) the customer must be spoken to where any channel is open
+    boost : (m,) the share by which people made an open offer count for more with the customer; None for nowhere
     """
 
     customer_key: NDArray[np.int64]
@@ -80,6 +82,7 @@ class Rows:
     scopes: Ragged
     must: Ragged
     forced: NDArray[np.bool_]
+    boost: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         """Return how many customers there are."""
@@ -101,16 +104,19 @@ class Rows:
             scopes=self.scopes.part(first, last),
             must=self.must.part(first, last),
             forced=self.forced[here],
+            boost=None if self.boost is None else self.boost[seen],
         )
 
     def take(self, rows: NDArray[np.int64]) -> Rows:
         """Return some customers."""
         seen = gathered(self.open_to.start, rows)[1]
-        of_offers = {"base_probability", "bought_before"}
+        of_offers = {"base_probability", "bought_before", "boost"}
         columns: dict[str, Any] = {}
         for f in fields(self):
             values = getattr(self, f.name)
-            if isinstance(values, Ragged):
+            if values is None:
+                columns[f.name] = None
+            elif isinstance(values, Ragged):
                 columns[f.name] = values.take(rows)
             else:
                 columns[f.name] = values[seen if f.name in of_offers else rows]
@@ -126,8 +132,10 @@ class Rows:
         def ragged(name: str) -> Ragged:
             return Ragged.joined([getattr(p, name) for p in parts])
 
-        columns: dict[str, Any] = {f.name: (ragged if f.type == "Ragged" else flat)(f.name) for f in fields(cls)}
-        return cls(**columns)
+        columns: dict[str, Any] = {
+            f.name: (ragged if f.type == "Ragged" else flat)(f.name) for f in fields(cls) if f.name != "boost"
+        }
+        return cls(**columns, boost=joined_boosts([(p.boost, len(p.base_probability)) for p in parts]))
 
     @classmethod
     def from_table(cls, table: pa.Table, offers: int, channels: int) -> Rows:
@@ -162,6 +170,7 @@ class Rows:
             scopes=_ragged(table, "scopes"),
             must=_ragged(table, "must_offers"),
             forced=_flags(table, "forced"),
+            boost=boosts_of(table, open_to.row(), open_to.values),
         )
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from rapport.reports.facts_growth import GrowthFacts
 from rapport.reports.facts_tiers import TiersFacts
+from rapport.reports.facts_worksheet import WorksheetFacts
 
 BasisName = Literal["measured", "assumed"]
 
@@ -429,3 +430,4 @@ class ReportFacts:
     growth: GrowthFacts | None = None
     replay: bool = True
     tiers_more: TiersFacts | None = None
+    worksheet: WorksheetFacts | None = None

@@ -48,6 +48,7 @@ from rapport.reports.gather_growth import cost_amount, growth_facts
 from rapport.reports.gather_shared import shared_facts
 from rapport.reports.gather_tiers import tiers_facts
 from rapport.reports.gather_value import value_model_facts
+from rapport.reports.gather_worksheet import worksheet_facts
 from rapport.reports.render import render_report
 from rapport.workflows.state_ports import Store
 
@@ -109,6 +110,7 @@ def gather_facts(program: Program, store: Store, turn: str, loaded: Path) -> Rep
             (store.read_table(turn, "states"), scores, decisions),
             store.read_json(store.turn_folder(turn) / "readout_segments.json"),
         ),
+        worksheet=worksheet_facts(store, turn, record),
     )
 
 

@@ -31,6 +31,7 @@ def render_report(facts: ReportFacts) -> str:
     from rapport.reports.sections_growth import growth_section
     from rapport.reports.sections_shared import shared_in_brief, shared_section
     from rapport.reports.sections_tiers import tier_sections
+    from rapport.reports.sections_worksheet import worksheet_sections
 
     sections = (
         plan.goals_section(facts),
@@ -40,6 +41,7 @@ def render_report(facts: ReportFacts) -> str:
         *tier_sections(facts),
         plan.litmus_section(facts),
         plan.decision_section(facts),
+        *worksheet_sections(facts),
         shared_section(facts),
         plan.portfolio_section(facts),
         proof.relevance_section(facts),

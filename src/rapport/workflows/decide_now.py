@@ -32,7 +32,7 @@ from rapport.decide.sharing import LEVELS_A_CHANNEL
 from rapport.decide.terms import SILENCE, Prices, Repairs
 from rapport.economics.contribution import giveaway_micros
 from rapport.economics.litmus import LEVELS
-from rapport.workflows.desk import ROW, Desk
+from rapport.workflows.desk import BOOSTED_ROW, ROW, Desk
 
 EventKind = Literal["bought", "contacted", "unsubscribed"]
 EVENT_KINDS: tuple[EventKind, ...] = ("bought", "contacted", "unsubscribed")
@@ -334,4 +334,5 @@ def replay(desk: Desk, record: Mapping[str, Any]) -> pa.Table:
         ((route, offers),) = record["repair"]
         repairs = Repairs(np.array([row["customer_key"]]), np.array([route], np.int32), np.array([offers], np.int32))
     prices = replace(desk.prices, limit_micros=micros, repairs=repairs)
-    return decide_under(pa.Table.from_pylist([row], schema=ROW), desk.terms[size - 1], prices)
+    schema = BOOSTED_ROW if BOOSTED_ROW.names[-1] in row else ROW
+    return decide_under(pa.Table.from_pylist([row], schema=schema), desk.terms[size - 1], prices)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rapport.core.errors import StageMissing, StateDamaged
+from rapport.core.tables import BOOSTS
 from rapport.decide.describe import Terms
 from rapport.decide.pacing import most_used
 from rapport.decide.rows import Rows
@@ -53,6 +55,9 @@ ROW = pa.schema(
     ]
 )
 """A customer's row as a desk keeps it: what the decision reads, offers as the list of those that are open."""
+
+BOOSTED_ROW = pa.schema([*ROW, *BOOSTS])
+"""The same of a turn for which people boosted offers in the worksheet."""
 
 
 @dataclass(frozen=True)
@@ -193,10 +198,12 @@ def _make_rows(store: Store, turn: str, shape: tuple[int, int], path: Path) -> N
 
 
 def write_rows(path: Path, batches: Iterable[pa.RecordBatch]) -> None:
-    """Write batches with the schema `ROW` to an Arrow file, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, ROW) as file:
-        for batch in batches:
+    """Write batches with the schema `ROW`, or all with `BOOSTED_ROW`, to an Arrow file, whole or not at all."""
+    part, rest = path.with_name(path.name + ".part"), iter(batches)
+    first = next(rest, None)
+    schema = ROW if first is None else first.schema
+    with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, schema) as file:
+        for batch in rest if first is None else chain([first], rest):
             file.write_batch(batch)
     part.replace(path)
 
@@ -231,8 +238,9 @@ def desk_rows(rows: pa.Table, offers: int, channels: int) -> Iterator[pa.RecordB
             "forced": pa.array(typed.forced),
             "actual_value_micros": pa.array(typed.value_micros),
         }
-        columns = [made[f.name] if f.name in made else part[f.name].combine_chunks() for f in ROW]
-        yield pa.RecordBatch.from_arrays(columns, schema=ROW)
+        schema = BOOSTED_ROW if BOOSTS.names[0] in part.column_names else ROW
+        columns = [made[f.name] if f.name in made else part[f.name].combine_chunks() for f in schema]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _ragged(start: NDArray[np.int64], values: NDArray[Any], name: str) -> pa.Array:

@@ -28,6 +28,7 @@ from rapport.decide.terms import Policy, Prices
 from rapport.decide.weigh import weigh
 from rapport.economics.contribution import break_even_base_rate, with_offer_probability
 from rapport.economics.litmus import LEVELS
+from rapport.workflows.explain_worksheet import vetoed, worksheet_for
 from rapport.workflows.plan import decision_rows, terms_from
 from rapport.workflows.score import COOLED_DOWN, OWN_CONDITION
 from rapport.workflows.state_ports import Store
@@ -79,7 +80,9 @@ def explain(store: Store, turn: str, customer_id: str, alternatives: int = 10) -
         "alternatives": _alternatives(rows, record, catalogue, terms, alternatives),
         "limits": _limits_met(rows, terms),
         "includes": _includes(rows, declared),
-        "excluded": _excluded(scores["excluded"][row].as_py(), written["rules"]),
+        "excluded": _excluded(scores["excluded"][row].as_py(), written["rules"])
+        + vetoed(declared, scores["excluded"][row].as_py(), states.slice(row, 1), rows, catalogue),
+        "worksheet": worksheet_for(declared, states.slice(row, 1), rows, terms, record),
         "same_when_decided_alone": again.equals(record),
     }
 

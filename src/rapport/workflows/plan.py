@@ -40,6 +40,7 @@ from rapport.economics.litmus import LEVELS
 from rapport.measure.assignment import assign_holdout
 from rapport.program.model import Channel, Program
 from rapport.workflows.limits import limits_from
+from rapport.workflows.worksheet_steer import worksheet_version
 
 TIERS = ("A", "B", "C")
 
@@ -59,7 +60,7 @@ def policy_of(program: Program, turn: str, declared: Mapping[str, Any] | None = 
     settings, declared = program.policy, declared or {}
     limits = limits_from(declared) if declared else ()
     version = hashlib.blake2b(
-        "\n".join(p.model_dump_json() for p in _policy_parts(program)).encode(),
+        "\n".join([*(p.model_dump_json() for p in _policy_parts(program)), *worksheet_version(declared)]).encode(),
         digest_size=6,
     ).hexdigest()
     return Policy(
@@ -110,6 +111,8 @@ def models_of(rows: Rows, catalogue: Catalogue, policy: Policy, program: Program
     lift, offer = program.lift, rows.open_to.values
     price, margin, depth = catalogue.price_micros[offer], catalogue.margin_share[offer], catalogue.depth[offer]
     micros = incremental_micros(rows.base_probability, lift.odds_ratio, price, margin, depth).astype(np.float64)
+    if rows.boost is not None:
+        micros = np.where(micros > 0, np.rint(micros * (1.0 + rows.boost)), micros)
     tier = rows.tier[rows.open_to.row()]
     portfolio = portfolio_of(catalogue, policy)
 

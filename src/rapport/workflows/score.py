@@ -47,12 +47,16 @@ from rapport.workflows.growth import Growth
 from rapport.workflows.limits import Declared, Lists
 from rapport.workflows.ports import Engine
 from rapport.workflows.tiers import Tiered
+from rapport.workflows.worksheet_steer import Boosts, with_boosts
 
 OWN_CONDITION = -1
 """Marks an offer whose own `eligible` condition does not hold for the customer; rules count from 1."""
 
 COOLED_DOWN = -2
 """Marks an offer whose item the customer bought, or whose coupon they redeemed, within the days of cooling down."""
+
+VETOED = -3
+"""Marks an offer that would be open, but that a person vetoed in the worksheet."""
 
 
 @dataclass(frozen=True)
@@ -322,10 +326,11 @@ class Scored:
     must: Lists
     growth: Growth
     tiered: Tiered
+    boosts: Boosts | None = None
 
 
 def score_table(states: pa.Table, scored: Scored) -> pa.Table:
-    """Return the scores with the schema `core.tables.SCORES`, in the order of the states."""
+    """Return the scores with the schema `core.tables.SCORES`, then `BOOSTS` if any, in the order of the states."""
     values = scored.values
     columns = {
         "customer_key": states["customer_key"],
@@ -351,7 +356,8 @@ def score_table(states: pa.Table, scored: Scored) -> pa.Table:
         "previous_tier": pa.array([t or None for t in scored.tiered.previous.tolist()], pa.string()),
         "rank_tier": pa.array(scored.tiered.rank_tiers.tolist(), pa.string()),
     }
-    return pa.Table.from_arrays([columns[f.name] for f in SCORES], schema=SCORES)
+    table = pa.Table.from_arrays([columns[f.name] for f in SCORES], schema=SCORES)
+    return table if scored.boosts is None else with_boosts(table, scored.boosts)
 
 
 def _has_to_say(scored: Scored) -> NDArray[np.bool_]:

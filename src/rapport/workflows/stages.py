@@ -32,6 +32,7 @@ from rapport.workflows.outcomes import bought_within_validity, outcomes_between
 from rapport.workflows.plan import decision_rows, hold_out, plan_counts, plan_turn, terms_record
 from rapport.workflows.read_out import Planned, Window, calibrate, measure_baseline, read_out
 from rapport.workflows.score import (
+    VETOED,
     Scored,
     diagnostics_of,
     exclusions,
@@ -49,6 +50,8 @@ from rapport.workflows.state import build_states, make_purchases, open_tables, r
 from rapport.workflows.state_ports import Tools
 from rapport.workflows.tiers import tier_customers
 from rapport.workflows.turn_record import Turn, turn_record
+from rapport.workflows.worksheet_edits import read_edits
+from rapport.workflows.worksheet_steer import boosts_for, steer, veto, worksheet_counts, worksheet_record
 
 
 def _load(turn: Turn, tools: Tools) -> dict[str, Any]:
@@ -79,6 +82,8 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
         catalogue = make_catalogue(engine, program, turn.base, turn.as_of)
         excluded = exclusions(engine, states, catalogue, program)
         declared = declared_limits(engine, program, catalogue, with_tier(states, tiers))
+        steering = steer(read_edits(turn.base), with_tier(states, tiers), catalogue, declared.boost)
+        veto(excluded, steering, VETOED)
         _keep_baseline(tools, measure_baseline(engine, program, states, tiers, turn.name))
         growth = growth_of(engine, states, values, tiers, program, turn.as_of)
         relevance, probability, history = relevance_for(engine, states, catalogue, program, turn.as_of)
@@ -94,6 +99,7 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
         must=open_musts(declared, excluded, program, states["customer_id"]),
         growth=growth,
         tiered=tiered,
+        boosts=boosts_for(steering, excluded),
     )
     learned = relevance_to_json(relevance)
     version = f"relevance-{hashlib.blake2b(learned.encode(), digest_size=6).hexdigest()}"
@@ -104,7 +110,9 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
     store.write_json(store.state / "models" / f"{models.spend.version}.json", models.spend.to_record())
     for model, learned_record in growth.models.items():
         store.write_json(store.state / "models" / f"{model}.json", learned_record)
-    store.write_json(store.turn_folder(turn.name) / "limits.json", limits_record(declared, program))
+    store.write_json(
+        store.turn_folder(turn.name) / "limits.json", limits_record(declared, program) | worksheet_record(steering)
+    )
     store.write_table(turn.name, "catalogue", catalogue)
     store.write_table(turn.name, "scores", score_table(states, scored))
     return {
@@ -126,6 +134,7 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
         **growth.counts,
         "tier_history": tiered.record,
         **({} if declares_nothing(program) else limit_counts(declared)),
+        **worksheet_counts(steering, excluded, VETOED),
     }
 
 

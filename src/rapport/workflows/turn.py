@@ -23,6 +23,7 @@ from rapport.workflows.stages import STAGE, WRITES
 from rapport.workflows.state import open_tables
 from rapport.workflows.state_ports import Tools
 from rapport.workflows.turn_record import Turn, turn_name, turn_record
+from rapport.workflows.worksheet_edits import EDITS_FILE
 
 LONGEST_GAP_DAYS = 31
 """Days that may lie between the last transaction and the day of the decision: data come late, but not that late."""
@@ -123,9 +124,10 @@ def reopen_turn(program: Program, base: Path, tools: Tools, name: str | None) ->
 
 
 def program_digest(program: Program, base: Path) -> str:
-    """Return a digest of every setting, the offers' file and the programme's own templates."""
+    """Return a digest of every setting, the files of offers and worksheet, and the programme's own templates."""
     digest = hashlib.blake2b(program.model_dump_json().encode(), digest_size=16)
     files = [base / program.offers.file] if program.offers.file else []
+    files.append(base / EDITS_FILE)
     for path in [*files, *sorted((base / "templates").glob("*.j2"))]:
         if path.is_file():
             digest.update(path.name.encode() + path.read_bytes())
@@ -140,7 +142,10 @@ def _conflict(turn: Turn, tools: Tools) -> str | None:
     record = turn_record(tools, turn.name)
     if record is None or _sending_begun(turn.name, record, tools):
         return None
-    for key, what in (("program_digest", "program.toml, or a file it names,"), ("sources_digest", "the data")):
+    for key, what in (
+        ("program_digest", "program.toml, a file it names or the worksheet"),
+        ("sources_digest", "the data"),
+    ):
         if record[key] != getattr(turn, key):
             return (
                 f"turn {turn.name}: {what} changed since it began; a turn is decided under one programme on one "
