@@ -177,9 +177,18 @@ STATES = pa.schema(
         ("coupon_lines", pa.int64()),
         ("redemptions", pa.int64()),
         ("mailings", pa.int64()),
+        ("known_days", pa.int64()),
+        ("compared_days", pa.int64()),
+        ("sales_recent_micros", pa.int64()),
+        ("sales_earlier_micros", pa.int64()),
+        ("margin_recent_micros", pa.int64()),
+        ("margin_earlier_micros", pa.int64()),
     ]
 )
-"""One row a customer as of a day; traits follow as string columns."""
+"""One row a customer as of a day; traits follow as string columns. `known_days` is how long before the day the first
+purchase of anybody was. Two periods that follow each other, each of `compared_days`, are compared; the recent one ends
+the day before. A period is a year where two are known, half a year where one is, else half of what is known in whole
+weeks. Where that is less than four weeks it is NULL, as are the sums."""
 
 
 CATALOGUE = pa.schema(
@@ -228,6 +237,8 @@ SCORES = pa.schema(
         ("must_offers", _list(pa.int32())),
         ("includes", _list(pa.int32())),
         ("forced", pa.bool_()),
+        ("plays", _list(pa.int32())),
+        ("play_stakes_micros", _list(pa.int64())),
     ]
 )
 """One row a customer: value, tier, whether each channel of the programme can reach them, and for every offer of the
@@ -235,7 +246,9 @@ catalogue, in its order, the probability of buying the item within the validity 
 bought, and why not: 0 open, the number of the rule that excludes it, -1 where its own `eligible` does not hold, -2
 where it cools down after a purchase. `scopes` and `includes` are the positions, in the turn's limits.json, of the
 scopes of limits that hold for the customer and of what must be included; `must_offers` are positions in the catalogue
-of the open offers that a portfolio must hold; `forced` says the customer is contacted even where nothing pays."""
+of the open offers that a portfolio must hold; `forced` says the customer is contacted even where nothing pays.
+`plays` are the positions, in the turn's limits.json, of the plays that are for the customer, and `play_stakes_micros`
+what is at stake for each, 0 where a play has no reason to talk."""
 
 
 DECISIONS = pa.schema(

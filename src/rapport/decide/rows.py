@@ -7,7 +7,7 @@ sees both as one list of open offers, customer by customer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rapport.core.errors import StateDamaged
+from rapport.decide.plays import PlayRows
 from rapport.decide.problem import gathered
 
 
@@ -66,6 +67,7 @@ class Rows:
     scopes : the scopes of limits that each customer belongs to
     must : offers that must stand in whatever is said
     forced : (n,) the customer must be spoken to where any channel is open
+    plays : the plays that are for each customer
     """
 
     customer_key: NDArray[np.int64]
@@ -80,6 +82,7 @@ class Rows:
     scopes: Ragged
     must: Ragged
     forced: NDArray[np.bool_]
+    plays: PlayRows = field(default_factory=PlayRows.none)
 
     def __len__(self) -> int:
         """Return how many customers there are."""
@@ -101,6 +104,7 @@ class Rows:
             scopes=self.scopes.part(first, last),
             must=self.must.part(first, last),
             forced=self.forced[here],
+            plays=self.plays.part(first, last),
         )
 
     def take(self, rows: NDArray[np.int64]) -> Rows:
@@ -110,7 +114,7 @@ class Rows:
         columns: dict[str, Any] = {}
         for f in fields(self):
             values = getattr(self, f.name)
-            if isinstance(values, Ragged):
+            if isinstance(values, Ragged | PlayRows):
                 columns[f.name] = values.take(rows)
             else:
                 columns[f.name] = values[seen if f.name in of_offers else rows]
@@ -126,8 +130,10 @@ class Rows:
         def ragged(name: str) -> Ragged:
             return Ragged.joined([getattr(p, name) for p in parts])
 
-        columns: dict[str, Any] = {f.name: (ragged if f.type == "Ragged" else flat)(f.name) for f in fields(cls)}
-        return cls(**columns)
+        columns: dict[str, Any] = {
+            f.name: (ragged if f.type == "Ragged" else flat)(f.name) for f in fields(cls) if f.name != "plays"
+        }
+        return cls(**columns, plays=PlayRows.joined([p.plays for p in parts], [len(p) for p in parts]))
 
     @classmethod
     def from_table(cls, table: pa.Table, offers: int, channels: int) -> Rows:
@@ -162,6 +168,7 @@ class Rows:
             scopes=_ragged(table, "scopes"),
             must=_ragged(table, "must_offers"),
             forced=_flags(table, "forced"),
+            plays=_plays(table),
         )
 
 
@@ -230,3 +237,17 @@ def _ragged(table: pa.Table, name: str) -> Ragged:
     width = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
     values = column.flatten().to_numpy(zero_copy_only=False).astype(np.int32)
     return Ragged(starts(width), values)
+
+
+def _plays(table: pa.Table) -> PlayRows:
+    """Return the plays of each customer; a missing column, and a null, hold nothing."""
+    plays = _ragged(table, "plays")
+    stakes = np.zeros(0, dtype=np.int64)
+    if "play_stakes_micros" in table.column_names:
+        stakes = _values(table["play_stakes_micros"]).astype(np.int64)
+    if len(stakes) != len(plays.values):
+        raise StateDamaged(
+            f"scores: the lists of plays hold {len(plays.values)} plays and {len(stakes)} amounts at stake; must be "
+            f"of one length. Score the turn again."
+        )
+    return PlayRows(plays.row(), plays.values.astype(np.int64), stakes)

@@ -19,11 +19,10 @@ from rapport.core.reasons import REASON_MEANINGS, CustomerReason, OfferReason
 from rapport.decide.choose import choose
 from rapport.decide.decide import decide
 from rapport.decide.describe import Described, Terms, describe
-from rapport.decide.problem import Portfolio
+from rapport.decide.problem import LEVELS_A_CHANNEL, Portfolio
 from rapport.decide.routes import look_at_routes
 from rapport.decide.rows import Rows
 from rapport.decide.share import as_plan
-from rapport.decide.sharing import LEVELS_A_CHANNEL
 from rapport.decide.terms import Policy, Prices
 from rapport.decide.weigh import weigh
 from rapport.economics.contribution import break_even_base_rate, with_offer_probability

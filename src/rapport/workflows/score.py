@@ -262,6 +262,9 @@ def score_table(states: pa.Table, scored: Scored) -> pa.Table:
         "must_offers": _positions(scored.must, "must_offers"),
         "includes": _positions(Lists.where(scored.declared.includes), "includes"),
         "forced": pa.array(scored.declared.forced & _has_to_say(scored)),
+        # Plays are laid upon the scores by those who use them.
+        "plays": _lists(np.zeros((len(states), 0), dtype=np.int32), "plays"),
+        "play_stakes_micros": _lists(np.zeros((len(states), 0), dtype=np.int64), "play_stakes_micros"),
     }
     return pa.Table.from_arrays([columns[f.name] for f in SCORES], schema=SCORES)
 
