@@ -10,6 +10,7 @@ import click
 from rapport.cli.main import COMMANDS
 from rapport.cli.options import json_option, program_argument, turn_option
 from rapport.cli.output import give, give_json, table
+from rapport.cli.plays import plays_told
 from rapport.cli.shared_limits import in_unit, names_of, one_of
 
 
@@ -26,6 +27,7 @@ def explain_command(program: Path, customer: str, turn_name: str | None, alterna
     from rapport.wiring import open_store
     from rapport.workflows.explain import explain
     from rapport.workflows.explain_shared import explain_shared
+    from rapport.workflows.plays_listed import explain_plays
     from rapport.workflows.programs import find_program, read_program
 
     path = find_program(program)
@@ -34,6 +36,7 @@ def explain_command(program: Path, customer: str, turn_name: str | None, alterna
     turn = store.require_turn(turn_name)
     why = explain(store, turn, customer, alternatives)
     why |= explain_shared(store, turn, why["decision"])
+    why |= {"plays": explain_plays(store, turn, why["decision"], programme)}
     if as_json:
         give_json(why)
     else:
@@ -80,6 +83,7 @@ def explanation(why: dict[str, Any], currency: str) -> str:
         lines += ["", "Included"]
         lines += [f"  {i['name']}: {i['text'] or 'offers that must be said'}" for i in why["includes"]]
     lines += _levers(why)
+    lines += plays_told(why["plays"], currency)
     lines += ["", "Best offers not chosen", _alternatives(why["alternatives"], money)]
     if why["excluded"]:
         lines += ["", "Set aside by rules"]

@@ -186,7 +186,7 @@ STATES = pa.schema(
     ]
 )
 """One row a customer as of a day; traits follow as string columns. `known_days` is how long before the day the first
-purchase of anybody was. Two periods that follow each other, each of `compared_days`, are compared; the recent one ends
+purchase of all was. Two periods that follow each other, each of `compared_days`, are compared; the recent one ends
 the day before. A period is a year where two are known, half a year where one is, else half of what is known in whole
 weeks. Where that is less than four weeks it is NULL, as are the sums."""
 

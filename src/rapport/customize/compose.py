@@ -80,6 +80,8 @@ class SenderFacts:
         By offer id, the offers that are reasons to talk: for the one who talks, never for the customer to read.
     talk_channels : frozenset of str
         Channels of such talks, whose print rows have columns for them.
+    only_talk : frozenset of str
+        Those of them that carry nothing else, whose print rows have no columns for offers.
     """
 
     name: str
@@ -100,6 +102,7 @@ class SenderFacts:
     includes: tuple[tuple[str, str | None], ...] = ()
     talks: Mapping[str, TalkWords] = field(default_factory=dict)
     talk_channels: frozenset[str] = frozenset()
+    only_talk: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -410,7 +413,7 @@ def _compose(
     said = {name: template.fill(filled).strip() for name, template in texts}
     filled["includes"] = tuple(said.values())
     addressed = (greeting, address, _asked(said, checked))
-    row = _print_row(identity, decision, addressed, chosen, sender.portfolio_size)
+    row = _print_row(identity, decision, addressed, chosen, _slots(channel, sender))
     # Who only talks writes nothing to the customer: there is no message, only the row of the one who talks.
     written = talk is None or bool(chosen)
     return ComposedMessage(
@@ -427,6 +430,11 @@ def _compose(
         offer_ids=tuple(decision["offer_ids"]),
         row=row | _talk_row(talk, decision, filled, checked, sender),
     )
+
+
+def _slots(channel: str, sender: SenderFacts) -> int:
+    """Return for how many offers a print row of a channel has columns."""
+    return 0 if channel in sender.only_talk else sender.portfolio_size
 
 
 def _sold(decision: dict[str, Any], talk: str | None) -> dict[str, Any]:
@@ -487,9 +495,10 @@ def _print_row(
         "tier": decision["tier"],
         "greeting": greeting,
         **asked,
-        # The earliest last day: until then every offer of the row holds.
-        "valid_until": min(o.last_day for o in chosen).isoformat() if chosen else "",
     }
+    if size:
+        # The earliest last day: until then every offer of the row holds.
+        row["valid_until"] = min(o.last_day for o in chosen).isoformat() if chosen else ""
     for slot in range(size):
         offer = chosen[slot] if slot < len(chosen) else None
         row[f"offer_{slot + 1}_id"] = offer.id if offer else ""

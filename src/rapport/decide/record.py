@@ -214,10 +214,12 @@ def _open_channels(choice: Choice, terms: Terms) -> dict[str, object]:
 
 def _offer_lists(slots: Slots, terms: Terms, rows: Rows, n: int) -> dict[str, object]:
     offsets = starts(np.bincount(slots.row, minlength=n))
-    repeat = rows.bought_before[slots.place].astype(np.int8)
+    kind = rows.bought_before[slots.place].astype(np.int8)
+    if terms.catalogue.plays is not None:
+        kind[np.isin(slots.offer, terms.catalogue.plays.offer)] = 2
     lists = {
         "offer_ids": _named(terms.catalogue.offer_ids, slots.offer),
-        "offer_kinds": _named(("explore", "repeat"), repeat),
+        "offer_kinds": _named(("explore", "repeat", "talk"), kind),
         "offer_base_probabilities": pa.array(slots.base),
         "offer_response_probabilities": pa.array(slots.response),
         "offer_contributions_micros": pa.array(slots.contribution),

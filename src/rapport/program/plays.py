@@ -20,6 +20,9 @@ _Contacts = Annotated[int, Field(strict=True, ge=0, le=100)]
 _Capacity = Annotated[int, Field(strict=True, ge=0, le=10**9)]
 
 
+_Days = Annotated[int, Field(strict=True, ge=0, le=3650)]
+
+
 class Contact(Part):
     """A reason to talk: a visit, a call, a letter by the owner, worth what it should save or win."""
 
@@ -43,6 +46,9 @@ class Contact(Part):
         default=0.0, description="Cost beyond the channel's, where the customer is reached, such as a gift."
     )
     at_most: _Capacity | None = Field(default=None, description="The most of these talks in one turn.")
+    again_days: _Days = Field(
+        default=182, description="Days after such a talk in which the customer is not talked to for this play again."
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Contact:
@@ -124,6 +130,7 @@ class PlaySettings(Part):
     )
     cost: NotNegative | None = Field(default=None, description="Contact: cost beyond the channel's.")
     at_most: _Capacity | None = Field(default=None, description="Contact: the most in one turn.")
+    again_days: _Days | None = Field(default=None, description="Contact: days before the same talk may come again.")
     closes: tuple[Name, ...] | None = Field(default=None, description="Restrain: channels that are closed.")
     contacts: _Contacts | None = Field(default=None, description="Restrain: contacts within the period.")
     offers: Condition | None = Field(default=None, description="Steer: condition over the offer's columns.")

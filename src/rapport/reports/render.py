@@ -28,6 +28,7 @@ def render_report(facts: ReportFacts) -> str:
     # The chart grammar takes a third of a second to load; only who renders pays for it.
     from rapport.reports import sections_plan as plan
     from rapport.reports import sections_proof as proof
+    from rapport.reports.sections_plays import plays_sections
     from rapport.reports.sections_shared import shared_in_brief, shared_section
 
     sections = (
@@ -37,6 +38,7 @@ def render_report(facts: ReportFacts) -> str:
         plan.litmus_section(facts),
         plan.decision_section(facts),
         shared_section(facts),
+        *plays_sections(facts),
         plan.portfolio_section(facts),
         proof.relevance_section(facts),
         proof.backtest_section(facts),

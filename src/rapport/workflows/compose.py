@@ -81,7 +81,8 @@ def _with_talks(sender: SenderFacts, talks: Mapping[str, Mapping[str, Any]], pro
         for offer, p in talks.items()
     }
     channels = frozenset(program.channels[p["channel"]].name for p in talks.values())
-    return replace(sender, talks=words, talk_channels=channels)
+    only = channels & frozenset(program.plays.only)
+    return replace(sender, talks=words, talk_channels=channels, only_talk=only)
 
 
 def _because(

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rapport.core.money import to_micros
@@ -20,10 +22,10 @@ from rapport.program.model import Program
 from rapport.program.plays import Contact, Restrain, Steer
 from rapport.workflows.plays import Matched, match_plays, offers_of, play_view, talk_channel, used_plays
 from rapport.workflows.ports import Engine
-from rapport.workflows.score import OWN_CONDITION
+from rapport.workflows.score import COOLED_DOWN, OWN_CONDITION
 from rapport.workflows.state import make_purchases, open_tables
 from rapport.workflows.state_ports import Tools
-from rapport.workflows.turn_record import Turn
+from rapport.workflows.turn_record import Turn, turn_record
 
 PREFIX = "play:"
 """Begins the id of an offer that is a play's reason to talk."""
@@ -54,8 +56,47 @@ def lay_plays(turn: Turn, tools: Tools, states: pa.Table, scored: Scored) -> Sco
         matched = match_plays(engine, plays, program, view)
         engine.register_arrow("play_offers", scored.catalogue)
         about = [offers_of(engine, m.shelved, program) for m in matched]
-        bought = _departments(engine, states["customer_key"].to_numpy())
-    return laid(scored, matched, about, bought, program)
+        keys = states["customer_key"].to_numpy()
+        known = Known(about, _departments(engine, keys), _talked(turn, tools, matched, keys))
+    return laid(scored, matched, known, program)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known beside the matches; n customers, J offers.
+
+    about : for each play, (J,) which offers it is about
+    bought : for each department, (n,) who has bought in it
+    talked : for some plays by name, (n,) who was talked to for it too short a time ago
+    """
+
+    about: Sequence[NDArray[np.bool_]]
+    bought: Mapping[str, NDArray[np.bool_]]
+    talked: Mapping[str, NDArray[np.bool_]]
+
+
+def _talked(
+    turn: Turn, tools: Tools, matched: Sequence[Matched], keys: NDArray[np.int64]
+) -> dict[str, NDArray[np.bool_]]:
+    """Return who was talked to for a play in another turn, within the days that it asks to wait."""
+    wait = {
+        PREFIX + m.shelved.play.name: m.shelved.play.treatment.again_days
+        for m in matched
+        if isinstance(m.shelved.play.treatment, Contact)
+    }
+    told: dict[str, list[int]] = {offer: [] for offer in wait}
+    for name in tools.store.turns():
+        record = turn_record(tools, name)
+        if name == turn.name or record is None or not tools.store.has_table(name, "touches"):
+            continue
+        # Both ways: a turn of a later day may have been sent before this one.
+        apart = abs((turn.as_of - date.fromisoformat(record["as_of"])).days)
+        touches = tools.store.read_table(name, "touches").select(["customer_key", "status", "offer_ids"])
+        for touch in touches.filter(pc.equal(touches["status"], "sent")).to_pylist():
+            for offer in touch["offer_ids"] or ():
+                if offer in wait and apart < wait[offer]:
+                    told[offer].append(touch["customer_key"])
+    return {o.removeprefix(PREFIX): np.isin(keys, np.array(told[o], dtype=np.int64)) for o in wait}
 
 
 def _departments(engine: Engine, keys: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
@@ -68,34 +109,27 @@ def _departments(engine: Engine, keys: NDArray[np.int64]) -> dict[str, NDArray[n
 def laid(
     scored: Scored,
     matched: Sequence[Matched],
-    about: Sequence[NDArray[np.bool_]],
-    bought: Mapping[str, NDArray[np.bool_]],
+    known: Known,
     program: Program,
 ) -> Scored:
-    """Return what is scored with plays laid upon it.
-
-    Parameters
-    ----------
-    about : for each play, (J,) which offers it is about
-    bought : for each department, (n,) who has bought in it
-    """
+    """Return what is scored with plays laid upon it."""
     offers = len(scored.catalogue)
     terms: list[dict[str, Any]] = []
     members: list[tuple[NDArray[np.bool_], NDArray[np.int64]]] = []
     talks: list[Matched] = []
-    for one, touched in zip(matched, about, strict=True):
+    for one, touched in zip(matched, known.about, strict=True):
         treatment = one.shelved.play.treatment
         if isinstance(treatment, Contact):
             terms.append(_term(one, program) | _talk(treatment, one, program, offers, offers + len(talks)))
             members.append((one.holds, one.at_stake_micros))
             talks.append(one)
             continue
-        for places, who in _pieces(treatment, touched, one.holds, scored.catalogue, bought):
+        for places, who in _pieces(treatment, touched, one.holds, scored.catalogue, known.bought):
             terms.append(_term(one, program) | {"offers": np.flatnonzero(places).tolist()})
             members.append((who, np.zeros(len(who), dtype=np.int64)))
     return Scored(
         catalogue=_with_talks(scored.catalogue, talks, program),
-        scores=_with_plays(scored.scores, offers, talks, members),
+        scores=_with_plays(scored.scores, offers, _shut(talks, known.talked), members),
         declared=_with_terms(scored.declared, offers, talks, terms, program),
     )
 
@@ -174,7 +208,7 @@ def _with_talks(catalogue: pa.Table, talks: Sequence[Matched], program: Program)
                 "margin_share": 0.0,
                 "price_micros": 0,
                 "buyers": 0,
-                "valid_from": catalogue["valid_from"][0].as_py(),
+                "valid_from": catalogue["valid_from"][0].as_py() if len(catalogue) else date.min,
                 "valid_days": program.offers.validity_days,
                 "eligible": play.when,
                 "basis": basis,
@@ -183,19 +217,29 @@ def _with_talks(catalogue: pa.Table, talks: Sequence[Matched], program: Program)
     return pa.concat_tables([catalogue, pa.Table.from_pylist(rows, schema=CATALOGUE)]).combine_chunks()
 
 
+def _shut(talks: Sequence[Matched], talked: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.int8]:
+    """Return why each reason to talk is not open to each customer, 0 where it is; (n, talks), empty without talks."""
+    columns = [np.where(t.holds, 0, OWN_CONDITION) for t in talks]
+    for column, one in zip(columns, talks, strict=True):
+        rests = talked.get(one.shelved.play.name)
+        if rests is not None:
+            column[rests & one.holds] = COOLED_DOWN
+    shut: NDArray[np.int8] = np.array(columns, dtype=np.int8).T
+    return shut
+
+
 def _with_plays(
     scores: pa.Table,
     offers: int,
-    talks: Sequence[Matched],
+    shut: NDArray[np.int8],
     members: Sequence[tuple[NDArray[np.bool_], NDArray[np.int64]]],
 ) -> pa.Table:
     """Return the scores with reasons to talk beside the offers, and with the plays of each customer."""
-    n = len(scores)
-    shut = np.stack([np.where(t.holds, 0, OWN_CONDITION) for t in talks], axis=1) if talks else np.zeros((n, 0))
+    shut = shut.reshape(len(scores), -1)
     beside: dict[str, NDArray[Any]] = {
-        "base_probability": np.zeros((n, len(talks)), dtype=np.float32),
-        "bought_before": np.zeros((n, len(talks)), dtype=np.bool_),
-        "excluded": shut.astype(np.int8),
+        "base_probability": np.zeros(shut.shape, dtype=np.float32),
+        "bought_before": np.zeros(shut.shape, dtype=np.bool_),
+        "excluded": shut,
     }
     columns = {name: _widened(scores[name], offers, more, name) for name, more in beside.items()}
     held = np.stack([who for who, _ in members], axis=1)
