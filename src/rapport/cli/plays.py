@@ -28,11 +28,14 @@ from rapport.cli.output import give, give_json, table
 def plays_command(program: Path, turn_name: str | None, name: str | None, most: int, as_json: bool) -> None:
     """List the plays of a programme on a turn."""
     from rapport.wiring import make_engine, open_store
+    from rapport.workflows.plays import shelf
     from rapport.workflows.plays_listed import list_plays
     from rapport.workflows.programs import find_program, read_program
 
     path = find_program(program)
     programme = read_program(path)
+    # A wrong play is told also where no turn has been begun.
+    shelf(programme, path.parent)
     store = open_store(path.parent)
     found = list_plays(programme, path.parent, store, store.require_turn(turn_name), make_engine, name)
     if as_json:

@@ -92,7 +92,8 @@ def _talked(
         # Both ways: a turn of a later day may have been sent before this one.
         apart = abs((turn.as_of - date.fromisoformat(record["as_of"])).days)
         touches = tools.store.read_table(name, "touches").select(["customer_key", "status", "offer_ids"])
-        for touch in touches.filter(pc.equal(touches["status"], "sent")).to_pylist():
+        # The held-out wait like the treated, or the two would be decided by other rules.
+        for touch in touches.filter(pc.not_equal(touches["status"], "silent")).to_pylist():
             for offer in touch["offer_ids"] or ():
                 if offer in wait and apart < wait[offer]:
                     told[offer].append(touch["customer_key"])
