@@ -11,6 +11,7 @@ from rapport.cli.explain_growth import LATELY, growth_lines
 from rapport.cli.main import COMMANDS
 from rapport.cli.options import json_option, program_argument, turn_option
 from rapport.cli.output import give, give_json, table
+from rapport.cli.plays import plays_told
 from rapport.cli.shared_limits import in_unit, names_of, one_of
 from rapport.cli.tiers import tier_told
 from rapport.cli.worksheet_lines import worksheet_lines
@@ -30,6 +31,7 @@ def explain_command(program: Path, customer: str, turn_name: str | None, alterna
     from rapport.workflows.explain import explain
     from rapport.workflows.explain_shared import explain_shared
     from rapport.workflows.explain_tiers import explain_tier
+    from rapport.workflows.plays_listed import explain_plays
     from rapport.workflows.programs import find_program, read_program
 
     path = find_program(program)
@@ -39,6 +41,7 @@ def explain_command(program: Path, customer: str, turn_name: str | None, alterna
     why = explain(store, turn, customer, alternatives)
     why |= explain_shared(store, turn, why["decision"])
     why["tier"] = explain_tier(store, turn, why["value"])
+    why |= {"plays": explain_plays(store, turn, why["decision"], programme)}
     if as_json:
         give_json(why)
     else:
@@ -92,6 +95,7 @@ def explanation(why: dict[str, Any], currency: str) -> str:
         lines += [f"  {i['name']}: {i['text'] or 'offers that must be said'}" for i in why["includes"]]
     lines += _levers(why)
     lines += worksheet_lines(why)
+    lines += plays_told(why["plays"], currency)
     lines += ["", "Best offers not chosen", _alternatives(why["alternatives"], money)]
     if why["excluded"]:
         lines += ["", "Set aside by rules"]

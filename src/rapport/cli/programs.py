@@ -46,8 +46,11 @@ def check_command(program: Path, as_json: bool) -> None:
         give_json(found)
         return
     give(f"{path} is in order: {found['program']}")
-    for what in ("goals", "channels", "rules"):
+    for what in ("goals", "channels", "rules", "plays"):
         give(f"  {what}: {', '.join(found[what]) or 'none'}")
+    if found["locked_plays"]:
+        locked = ", ".join(found["locked_plays"])
+        give(f"  plays that lack data and so do nothing: {locked}; see rapport plays {program}")
     give("  sources: " + ", ".join(f"{kind} from {file}" for kind, file in found["sources"].items()))
 
 

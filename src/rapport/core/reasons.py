@@ -33,6 +33,7 @@ class CustomerReason(StrEnum):
     NO_CHANNEL = "NO_CHANNEL"
     NO_OFFER_LEFT = "NO_OFFER_LEFT"
     NOT_YET_KNOWN = "NOT_YET_KNOWN"
+    RESTRAINED = "RESTRAINED"
 
 
 class OfferReason(StrEnum):
@@ -94,6 +95,7 @@ REASON_MEANINGS: dict[StrEnum, str] = {
     CustomerReason.CONTACT_CAP: "contacted as often as the policy allows in this period",
     CustomerReason.NO_CHANNEL: "cannot be reached in any channel of the programme",
     CustomerReason.NOT_YET_KNOWN: "first seen on or after the day of the decision, so not decided",
+    CustomerReason.RESTRAINED: "a play of the programme keeps every channel closed to them",
     CustomerReason.NO_OFFER_LEFT: "no offer is eligible, applicable and suitable",
     OfferReason.NOT_ELIGIBLE: "a rule of eligibility sets the offer aside (may we)",
     OfferReason.NOT_APPLICABLE: "a rule of applicability sets the offer aside (does it make sense now)",

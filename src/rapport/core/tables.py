@@ -206,10 +206,19 @@ STATES = pa.schema(
         ("service_cost_micros", pa.int64()),
         ("delivery_cost_micros", pa.int64()),
         ("bid_cost_micros", pa.int64()),
+        ("known_days", pa.int64()),
+        ("compared_days", pa.int64()),
+        ("sales_recent_micros", pa.int64()),
+        ("sales_earlier_micros", pa.int64()),
+        ("margin_recent_micros", pa.int64()),
+        ("margin_earlier_micros", pa.int64()),
     ]
 )
-"""One row a customer as of a day; traits follow as string columns. What is returned, and what comes of interactions,
-is that of the last 364 days."""
+"""One row a customer as of a day; traits follow as string columns. `known_days` is how long before the day the first
+purchase of all was. Two periods that follow each other, each of `compared_days`, are compared; the recent one ends
+the day before. A period is a year where two are known, half a year where one is, else half of what is known in whole
+weeks. Where that is less than four weeks it is NULL, as are the sums. What is returned, and what comes of
+interactions, is that of the last 364 days."""
 
 
 CATALOGUE = pa.schema(
@@ -276,6 +285,8 @@ SCORES = pa.schema(
         ("prospect_status", pa.string()),
         ("previous_tier", pa.string()),
         ("rank_tier", pa.string()),
+        ("plays", _list(pa.int32())),
+        ("play_stakes_micros", _list(pa.int64())),
     ]
 )
 """One row a customer: value, tier, whether each channel of the programme can reach them, and for every offer of the
@@ -289,7 +300,8 @@ unrealised potential and the gap to peers who reached theirs are amounts a year;
 the first year, empty for who has bought.
 `previous_tier` is the tier of the turn before, NULL for who was not decided then; `rank_tier` is the one that rank
 alone gives, which differs from `tier` only where the programme sets `tiers.hysteresis`. Among the reasons why not,
--3 marks what people vetoed in the worksheet."""
+-3 marks what people vetoed in the worksheet. `plays` are the positions, in the turn's limits.json, of the plays that
+are for the customer, and `play_stakes_micros` what is at stake for each, 0 where a play has no reason to talk."""
 
 
 BOOSTS = pa.schema([("boosted_offers", _list(pa.int32())), ("boosts", _list(pa.float64()))])

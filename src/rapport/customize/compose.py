@@ -76,6 +76,12 @@ class SenderFacts:
         The trait by which a channel reaches a customer, such as the e-mail address: a column of its print rows.
     includes : tuple of (str, str or None)
         Name of each include of the programme, and its text where it has one: a template of its own.
+    talks : mapping of str to TalkWords
+        By offer id, the offers that are reasons to talk: for the one who talks, never for the customer to read.
+    talk_channels : frozenset of str
+        Channels of such talks, whose print rows have columns for them.
+    only_talk : frozenset of str
+        Those of them that carry nothing else, whose print rows have no columns for offers.
     """
 
     name: str
@@ -94,6 +100,20 @@ class SenderFacts:
     )
     needs: Mapping[str, str] = field(default_factory=dict)
     includes: tuple[tuple[str, str | None], ...] = ()
+    talks: Mapping[str, TalkWords] = field(default_factory=dict)
+    talk_channels: frozenset[str] = frozenset()
+    only_talk: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class TalkWords:
+    """A play's reason to talk as the one who talks sees it; `say` is a template of its own, from `place`."""
+
+    title: str
+    why: str
+    owner: str
+    say: str
+    place: str
 
 
 @dataclass(frozen=True)
@@ -195,6 +215,7 @@ def compose_messages(
     templates: TemplateSet,
     sender: SenderFacts,
     included: Mapping[int, Sequence[int]] | None = None,
+    because: Mapping[int, str] | None = None,
 ) -> list[ComposedMessage]:
     """Return one composed message for each decision that is not silence, in the order of the decisions.
 
@@ -208,6 +229,8 @@ def compose_messages(
     sender : SenderFacts
     included : mapping of int to positions, optional
         By customer key, which of `sender.includes` hold; nothing for customers who are not there.
+    because : mapping of int to text, optional
+        By customer key, the figures for which a reason to talk is for the customer.
 
     Returns
     -------
@@ -223,18 +246,30 @@ def compose_messages(
         A decision names an offer that the catalogue lacks, more than `portfolio_size`, or none where nothing else
         is said either.
     """
-    checked = _Checked(templates, sender.includes)
+    checked = _Checked(templates, sender.includes, sender.talks)
+    figures = because or {}
     offers = _offer_words(catalogue)
     known = _traits_by_key(traits)
     told = included or {}
     return [
-        _compose(d, offers, (known.get(d["customer_key"], {}), told.get(d["customer_key"], ())), checked, sender)
+        _compose(
+            d | {"because": figures.get(d["customer_key"], "")},
+            offers,
+            (known.get(d["customer_key"], {}), told.get(d["customer_key"], ())),
+            checked,
+            sender,
+        )
         for d in _spoken(decisions)
     ]
 
 
 class _Checked:
-    def __init__(self, templates: TemplateSet, includes: Sequence[tuple[str, str | None]]) -> None:
+    def __init__(
+        self,
+        templates: TemplateSet,
+        includes: Sequence[tuple[str, str | None]],
+        talks: Mapping[str, TalkWords],
+    ) -> None:
         html, text, subject = (f"{templates.place}/{name}" for name in TEMPLATE_NAMES)
         self.html = CheckedTemplate(html, templates.html, html=True)
         self.text = CheckedTemplate(text, templates.text, html=False)
@@ -245,6 +280,7 @@ class _Checked:
             for i, (name, said) in enumerate(includes)
             if said is not None
         }
+        self.talks = {offer: CheckedTemplate(t.place, t.say, html=False) for offer, t in talks.items()}
         for place, source in ((html, templates.html), (text, templates.text)):
             if self.includes and not _SHOWS_INCLUDES.search(source):
                 raise ProgramInvalid(
@@ -353,7 +389,8 @@ def _compose(
     form = _form_of(channel, sender)
     values, told = customer
     texts = [checked.includes[i] for i in told if i in checked.includes]
-    chosen = _chosen(decision, offers, sender.portfolio_size, least=0 if texts else 1)
+    talk = next((o for o in decision["offer_ids"] or () if o in sender.talks), None)
+    chosen = _chosen(_sold(decision, talk), offers, sender.portfolio_size, least=0 if texts or talk else 1)
     best_title = dict(_GROUPS).get(chosen[0].kind, _OTHER_GROUP) if chosen else ""
     name = next((values[n] for n in sender.name_traits if values.get(n)), "")
     greeting = f"Dear {name}" if name else "Dear customer"
@@ -375,6 +412,10 @@ def _compose(
     }
     said = {name: template.fill(filled).strip() for name, template in texts}
     filled["includes"] = tuple(said.values())
+    addressed = (greeting, address, _asked(said, checked))
+    row = _print_row(identity, decision, addressed, chosen, _slots(channel, sender))
+    # Who only talks writes nothing to the customer: there is no message, only the row of the one who talks.
+    written = talk is None or bool(chosen)
     return ComposedMessage(
         touch_id=identity,
         customer_key=decision["customer_key"],
@@ -383,12 +424,41 @@ def _compose(
         channel=channel,
         format=form,
         deliver=decision["deliver"],
-        subject=_one_line(checked.subject.fill(filled)),
-        html=_NAMELESS.sub("Dear customer,", checked.html.fill(filled)),
-        text=_tidy(checked.text.fill(filled)),
+        subject=_one_line(checked.subject.fill(filled)) if written else sender.talks[talk or ""].title,
+        html=_NAMELESS.sub("Dear customer,", checked.html.fill(filled)) if written else "",
+        text=_tidy(checked.text.fill(filled)) if written else "",
         offer_ids=tuple(decision["offer_ids"]),
-        row=_print_row(identity, decision, (greeting, address, _asked(said, checked)), chosen, sender.portfolio_size),
+        row=row | _talk_row(talk, decision, filled, checked, sender),
     )
+
+
+def _slots(channel: str, sender: SenderFacts) -> int:
+    """Return for how many offers a print row of a channel has columns."""
+    return 0 if channel in sender.only_talk else sender.portfolio_size
+
+
+def _sold(decision: dict[str, Any], talk: str | None) -> dict[str, Any]:
+    """Return the decision without its reason to talk, which is not for the customer to read."""
+    if talk is None:
+        return decision
+    lists = ("offer_ids", "offer_kinds", "offer_contributions_micros")
+    kept = [slot for slot, offer in enumerate(decision["offer_ids"]) if offer != talk]
+    return decision | {name: [decision[name][s] for s in kept] for name in lists if decision[name]}
+
+
+def _talk_row(
+    talk: str | None, decision: dict[str, Any], filled: Mapping[str, Any], checked: _Checked, sender: SenderFacts
+) -> dict[str, str]:
+    """Return the columns for the one who talks; none in channels without plays, empty without a reason to talk."""
+    if decision["channel"] not in sender.talk_channels:
+        return {}
+    names = ("play", "play_title", "owner", "why", "because", "say")
+    if talk is None:
+        return dict.fromkeys(names, "")
+    words = sender.talks[talk]
+    said = _one_line(checked.talks[talk].fill(dict(filled)))
+    values = (talk.partition(":")[2], words.title, words.owner, words.why, decision["because"], said)
+    return dict(zip(names, map(_one_line, values), strict=True))
 
 
 def _form_of(channel: str, sender: SenderFacts) -> Format:
@@ -425,9 +495,10 @@ def _print_row(
         "tier": decision["tier"],
         "greeting": greeting,
         **asked,
-        # The earliest last day: until then every offer of the row holds.
-        "valid_until": min(o.last_day for o in chosen).isoformat() if chosen else "",
     }
+    if size:
+        # The earliest last day: until then every offer of the row holds.
+        row["valid_until"] = min(o.last_day for o in chosen).isoformat() if chosen else ""
     for slot in range(size):
         offer = chosen[slot] if slot < len(chosen) else None
         row[f"offer_{slot + 1}_id"] = offer.id if offer else ""

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from rapport.core.keys import positions, uniform
 from rapport.decide.describe import INDIVIDUAL, Described, Terms, within_cap
 from rapport.decide.explore import SILENT, choice_probabilities, draw_channels, nth_of, open_choices
-from rapport.decide.problem import Problem
+from rapport.decide.problem import LEVELS_A_CHANNEL, Problem
 from rapport.decide.routes import RouteTable, draw_spare, look_at_routes
-from rapport.decide.sharing import LEVELS_A_CHANNEL
 from rapport.decide.terms import Prices, Repairs
 
 NOT_OPEN = np.iinfo(np.int64).min
@@ -62,7 +61,7 @@ class Choice:
 def choose(described: Described, terms: Terms, prices: Prices) -> Choice:
     """Return the choice for each customer of a batch at given prices."""
     policy, rows = terms.policy, described.rows
-    problem = within_cap(described, policy)
+    problem = within_cap(described, terms)
     table = look_at_routes(problem, prices.limit_micros)
     net, value = whole_micros(table.net), whole_micros(np.where(np.isinf(table.net), -np.inf, table.value))
     route = np.argmax(net.reshape(len(rows), len(policy.channels), LEVELS_A_CHANNEL), axis=2)

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from rapport.core.errors import LimitInvalid
 from rapport.core.money import round_micros
 from rapport.decide.boosts import raised_by
+from rapport.decide.plays import boost_factors, closed_channels, given_micros, most_contacts, open_bits
 from rapport.decide.portfolio import variety_weights
 from rapport.decide.problem import (
+    LEVELS_A_CHANNEL,
     MOST_ROUTES,
     Candidates,
     Customers,
@@ -25,7 +27,7 @@ from rapport.decide.problem import (
     take_customers,
 )
 from rapport.decide.rows import Rows, starts
-from rapport.decide.sharing import LEVELS_A_CHANNEL, Sharing, lay_out, limits_for
+from rapport.decide.sharing import Sharing, lay_out, limits_for
 from rapport.decide.terms import Catalogue, CommonPortfolio, Models, Policy
 from rapport.economics.contribution import giveaway_micros, incremental_micros
 
@@ -163,15 +165,22 @@ def describe(rows: Rows, terms: Terms) -> Described:
     channels = len(terms.policy.channels)
     bits = [_routes(channels, level) for level in (MASS, SEGMENT, INDIVIDUAL)]
     common = in_mass.astype(np.int64) * bits[MASS] | in_segment.astype(np.int64) * bits[SEGMENT]
-    steered = np.where(value > 0, round_micros(value * raised_by(terms.catalogue.boost[offer], rows.boost)), value)
+    factor = raised_by(terms.catalogue.boost[offer], rows.boost)
+    routes = common | bits[INDIVIDUAL]
+    must = common | personal.astype(np.int64) * bits[INDIVIDUAL]
+    if terms.catalogue.plays is not None:
+        factor = factor * boost_factors(rows.plays, terms.catalogue.plays, rows.open_to)
+        left = open_bits(rows.plays, terms.catalogue.plays, rows.open_to)
+        routes, must = routes & left, must & left
+    steered = np.where(value > 0, round_micros(value * factor), value)
     limits, cell = limits_for(terms.sharing, rows.scopes, channels * LEVELS_A_CHANNEL)
     problem = Problem(
         customers=_customers(rows, terms, kept, cell),
         candidates=Candidates(
             offer=offer[kept],
             value=steered[kept].astype(np.float64),
-            routes=(common | bits[INDIVIDUAL])[kept],
-            must=common[kept] | personal[kept].astype(np.int64) * bits[INDIVIDUAL],
+            routes=routes[kept],
+            must=must[kept],
             amounts=_amounts(rows, offer, kept, terms),
         ),
         portfolio=terms.portfolio,
@@ -183,7 +192,8 @@ def describe(rows: Rows, terms: Terms) -> Described:
 def _values(rows: Rows, offer: NDArray[np.int32], terms: Terms) -> NDArray[np.int64]:
     catalogue = terms.catalogue
     price, margin, depth = catalogue.price_micros[offer], catalogue.margin_share[offer], catalogue.depth[offer]
-    return incremental_micros(rows.base_probability, terms.models.odds_ratio, price, margin, depth)
+    value = incremental_micros(rows.base_probability, terms.models.odds_ratio, price, margin, depth)
+    return value if catalogue.plays is None else value + given_micros(rows.plays, catalogue.plays, rows.open_to)
 
 
 def _tier_rows(rows: Rows, terms: Terms) -> NDArray[np.int64]:
@@ -211,7 +221,8 @@ def _customers(rows: Rows, terms: Terms, kept: NDArray[np.int64], cell: NDArray[
         [c.cost_micros + level for c in policy.channels for level in policy.level_cost_micros], dtype=np.float64
     )
     contact = -cost[None, :] - np.repeat(harm_micros(rows, policy), LEVELS_A_CHANNEL, axis=1)
-    contact[~np.repeat(rows.reachable, LEVELS_A_CHANNEL, axis=1)] = -np.inf
+    open_to = rows.reachable & ~closed_channels(rows.plays, terms.catalogue.plays, n, len(policy.channels))
+    contact[~np.repeat(open_to, LEVELS_A_CHANNEL, axis=1)] = -np.inf
     personal = np.diff(rows.must.start) > 0
     contact[np.ix_(personal, np.arange(len(cost)) % LEVELS_A_CHANNEL != INDIVIDUAL)] = -np.inf
     width = np.bincount(rows.open_to.row()[kept], minlength=n) if n else np.zeros(0, dtype=np.int64)
@@ -245,9 +256,11 @@ def _amounts(rows: Rows, offer: NDArray[np.int32], kept: NDArray[np.int64], term
     return given.astype(np.float64)[None, :]
 
 
-def within_cap(described: Described, policy: Policy) -> Problem:
-    """Return the problem without routes to customers who were contacted as often as the policy allows."""
+def within_cap(described: Described, terms: Terms) -> Problem:
+    """Return the problem without routes to customers who were contacted as often as the policy, or a play, allows."""
     customers = described.problem.customers
-    capped = described.rows.contacts_in_period >= policy.contacts
+    rows = described.rows
+    most = most_contacts(rows.plays, terms.catalogue.plays, len(rows), terms.policy.contacts)
+    capped = rows.contacts_in_period >= most
     contact = np.where(capped[:, None], -np.inf, customers.contact_micros)
     return described.problem._replace(customers=customers._replace(contact_micros=contact))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rapport.decide.describe import Described, Terms
 from rapport.decide.kernel import block_count, in_threads, kernel
+from rapport.decide.plays import offers_apart
 from rapport.decide.problem import Candidates, Problem
 from rapport.decide.respond import Work, best_gain, room_for, take
 from rapport.decide.rows import starts
@@ -47,6 +48,7 @@ def free_offers(problem: Problem, terms: Terms) -> NDArray[np.bool_]:
     """Return the offers of categories that no limit on some offers and no kind touches, (J,)."""
     portfolio = problem.portfolio
     touched = (np.diff(problem.limits.by_offer.start) > 0) | (portfolio.kind >= 0) | terms.wanted
+    touched |= offers_apart(terms.catalogue.plays, len(touched))
     if (terms.sharing.for_all.amount == GIVEAWAY).any():
         touched[:] = True
     reached = np.zeros(int(portfolio.category.max(initial=-1)) + 1, dtype=np.bool_)

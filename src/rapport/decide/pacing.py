@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 
 from rapport.core.errors import LimitInvalid
 from rapport.decide.describe import Terms
-from rapport.decide.problem import ANYONE
-from rapport.decide.sharing import LEVELS_A_CHANNEL, OF_CONTACTS
+from rapport.decide.problem import ANYONE, LEVELS_A_CHANNEL
+from rapport.decide.sharing import OF_CONTACTS
 
 GAIN = 3.0
 """Half the room that should be left raises a price eightfold. Chosen on simulated days other than those reported."""

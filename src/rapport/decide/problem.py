@@ -23,6 +23,9 @@ COUNT = -1
 ANYONE = -1
 """In place of a scope: the entry applies to every cell."""
 
+LEVELS_A_CHANNEL = 3
+"""Mass, segment, individual: route = channel x 3 + level - 1."""
+
 SILENT = -1
 """In place of a route: nothing is said."""
 

@@ -19,6 +19,7 @@ from rapport.core.tables import DECISIONS
 from rapport.decide.choose import NO_PLACE, NOT_OPEN, Choice, litmus_micros, slot_weights
 from rapport.decide.describe import Described, Terms, harm_micros
 from rapport.decide.explore import SILENT
+from rapport.decide.plays import CENTRAL, HIGH, LOW, closed_channels, given_micros, most_contacts
 from rapport.decide.rows import Rows, starts
 from rapport.decide.terms import SILENCE
 from rapport.economics.contribution import giveaway_micros, incremental_micros, with_offer_probability
@@ -52,7 +53,7 @@ class Slots:
 
 
 def expect_slots(described: Described, choice: Choice, terms: Terms) -> Slots:
-    """Return what each filled slot is expected to bring, at the central, low and high lift."""
+    """Return what each filled slot is expected to bring, at the central, low and high lift, or share of a stake."""
     catalogue, models = terms.catalogue, terms.models
     row, slot = np.nonzero(choice.places != NO_PLACE)
     place = choice.places[row, slot]
@@ -61,8 +62,10 @@ def expect_slots(described: Described, choice: Choice, terms: Terms) -> Slots:
     weight = slot_weights(choice.places, described, terms)[row, slot]
     price, margin, depth = catalogue.price_micros[offer], catalogue.margin_share[offer], catalogue.depth[offer]
 
-    def through_channel(odds_ratio: float) -> NDArray[np.int64]:
+    def through_channel(odds_ratio: float, which: int) -> NDArray[np.int64]:
         seen = incremental_micros(base, odds_ratio, price, margin, depth)
+        if catalogue.plays is not None:
+            seen += given_micros(described.rows.plays, catalogue.plays, described.rows.open_to, which)[place]
         return round_micros(round_micros(seen * weight) * reach)
 
     return Slots(
@@ -72,9 +75,9 @@ def expect_slots(described: Described, choice: Choice, terms: Terms) -> Slots:
         base=base,
         response=base + reach * (with_offer_probability(base, models.odds_ratio) - base),
         chance=choice.slot_chances[row, slot],
-        contribution=through_channel(models.odds_ratio),
-        low=through_channel(models.odds_ratio_low),
-        high=through_channel(models.odds_ratio_high),
+        contribution=through_channel(models.odds_ratio, CENTRAL),
+        low=through_channel(models.odds_ratio_low, LOW),
+        high=through_channel(models.odds_ratio_high, HIGH),
         giveaway=round_micros(giveaway_micros(base, price, depth) * reach),
     )
 
@@ -101,16 +104,19 @@ def _code(reason: CustomerReason) -> int:
 
 def _why_silent(described: Described, litmus: NDArray[np.int64], terms: Terms) -> NDArray[np.int64]:
     """Return why each customer would be silent, as positions among the reasons."""
-    rows = described.rows
+    rows, plays, policy = described.rows, terms.catalogue.plays, terms.policy
+    closed = closed_channels(rows.plays, plays, len(rows), len(policy.channels))
     conditions = [
         ~rows.reachable.any(axis=1),
-        rows.contacts_in_period >= terms.policy.contacts,
+        rows.contacts_in_period >= most_contacts(rows.plays, plays, len(rows), policy.contacts),
+        ~(rows.reachable & ~closed).any(axis=1),
         np.diff(rows.open_to.start) == 0,
         (litmus > 0).any(axis=1),
     ]
     reasons = [
         CustomerReason.NO_CHANNEL,
         CustomerReason.CONTACT_CAP,
+        CustomerReason.RESTRAINED,
         CustomerReason.NO_OFFER_LEFT,
         CustomerReason.PRICED_OUT,
     ]
@@ -208,10 +214,12 @@ def _open_channels(choice: Choice, terms: Terms) -> dict[str, object]:
 
 def _offer_lists(slots: Slots, terms: Terms, rows: Rows, n: int) -> dict[str, object]:
     offsets = starts(np.bincount(slots.row, minlength=n))
-    repeat = rows.bought_before[slots.place].astype(np.int8)
+    kind = rows.bought_before[slots.place].astype(np.int8)
+    if terms.catalogue.plays is not None:
+        kind[np.isin(slots.offer, terms.catalogue.plays.offer)] = 2
     lists = {
         "offer_ids": _named(terms.catalogue.offer_ids, slots.offer),
-        "offer_kinds": _named(("explore", "repeat"), repeat),
+        "offer_kinds": _named(("explore", "repeat", "talk"), kind),
         "offer_base_probabilities": pa.array(slots.base),
         "offer_response_probabilities": pa.array(slots.response),
         "offer_contributions_micros": pa.array(slots.contribution),

@@ -7,7 +7,7 @@ sees both as one list of open offers, customer by customer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rapport.core.errors import StateDamaged
 from rapport.decide.boosts import boosts_of, joined_boosts
+from rapport.decide.plays import PlayRows
 from rapport.decide.problem import gathered
 
 
@@ -68,6 +69,7 @@ class Rows:
     must : offers that must stand in whatever is said
     forced : (n,) the customer must be spoken to where any channel is open
     boost : (m,) the share by which people made an open offer count for more with the customer; None for nowhere
+    plays : the plays that are for each customer
     """
 
     customer_key: NDArray[np.int64]
@@ -83,6 +85,7 @@ class Rows:
     must: Ragged
     forced: NDArray[np.bool_]
     boost: NDArray[np.float64] | None = None
+    plays: PlayRows = field(default_factory=PlayRows.none)
 
     def __len__(self) -> int:
         """Return how many customers there are."""
@@ -105,6 +108,7 @@ class Rows:
             must=self.must.part(first, last),
             forced=self.forced[here],
             boost=None if self.boost is None else self.boost[seen],
+            plays=self.plays.part(first, last),
         )
 
     def take(self, rows: NDArray[np.int64]) -> Rows:
@@ -116,7 +120,7 @@ class Rows:
             values = getattr(self, f.name)
             if values is None:
                 columns[f.name] = None
-            elif isinstance(values, Ragged):
+            elif isinstance(values, Ragged | PlayRows):
                 columns[f.name] = values.take(rows)
             else:
                 columns[f.name] = values[seen if f.name in of_offers else rows]
@@ -133,9 +137,15 @@ class Rows:
             return Ragged.joined([getattr(p, name) for p in parts])
 
         columns: dict[str, Any] = {
-            f.name: (ragged if f.type == "Ragged" else flat)(f.name) for f in fields(cls) if f.name != "boost"
+            f.name: (ragged if f.type == "Ragged" else flat)(f.name)
+            for f in fields(cls)
+            if f.name not in ("boost", "plays")
         }
-        return cls(**columns, boost=joined_boosts([(p.boost, len(p.base_probability)) for p in parts]))
+        return cls(
+            **columns,
+            boost=joined_boosts([(p.boost, len(p.base_probability)) for p in parts]),
+            plays=PlayRows.joined([p.plays for p in parts], [len(p) for p in parts]),
+        )
 
     @classmethod
     def from_table(cls, table: pa.Table, offers: int, channels: int) -> Rows:
@@ -171,6 +181,7 @@ class Rows:
             must=_ragged(table, "must_offers"),
             forced=_flags(table, "forced"),
             boost=boosts_of(table, open_to.row(), open_to.values),
+            plays=_plays(table),
         )
 
 
@@ -239,3 +250,17 @@ def _ragged(table: pa.Table, name: str) -> Ragged:
     width = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
     values = column.flatten().to_numpy(zero_copy_only=False).astype(np.int32)
     return Ragged(starts(width), values)
+
+
+def _plays(table: pa.Table) -> PlayRows:
+    """Return the plays of each customer; a missing column, and a null, hold nothing."""
+    plays = _ragged(table, "plays")
+    stakes = np.zeros(0, dtype=np.int64)
+    if "play_stakes_micros" in table.column_names:
+        stakes = _values(table["play_stakes_micros"]).astype(np.int64)
+    if len(stakes) != len(plays.values):
+        raise StateDamaged(
+            f"scores: the lists of plays hold {len(plays.values)} plays and {len(stakes)} amounts at stake; must be "
+            f"of one length. Score the turn again."
+        )
+    return PlayRows(plays.row(), plays.values.astype(np.int64), stakes)

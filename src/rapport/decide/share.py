@@ -24,9 +24,8 @@ from rapport.decide.describe import Described, Terms, within_cap
 from rapport.decide.dual import find_prices
 from rapport.decide.explore import drawn_to_explore
 from rapport.decide.lean import lean
-from rapport.decide.problem import SILENT, Problem
+from rapport.decide.problem import LEVELS_A_CHANNEL, SILENT, Problem
 from rapport.decide.repair import MOST_WORK, Plan, plan_within, unserved, violations, work_of
-from rapport.decide.sharing import LEVELS_A_CHANNEL
 from rapport.decide.terms import Policy, Prices, Repairs, SharedLimit
 from rapport.decide.weigh import charges, weigh
 
@@ -90,7 +89,7 @@ def share_out(
         The limits cannot be met together; the message says which and by how much.
     """
     few = lean(described, terms)
-    treated = _closed(within_cap(few, terms.policy), few.rows.holdout)
+    treated = _closed(within_cap(few, terms), few.rows.holdout)
     allocation = allocate(treated, start=start, clock=clock, allowed_seconds=allowed_seconds, salt=terms.policy.salt)
     if not allocation.met:
         raise LimitsConflict(conflict_text(allocation.conflicts, terms.policy))

@@ -14,12 +14,9 @@ from numpy.typing import NDArray
 
 from rapport.core.errors import LimitInvalid
 from rapport.core.keys import uniform
-from rapport.decide.problem import ANYONE, COUNT, ContactEntries, Entries, Limits
+from rapport.decide.problem import ANYONE, COUNT, LEVELS_A_CHANNEL, ContactEntries, Entries, Limits
 from rapport.decide.rows import Ragged, starts
 from rapport.decide.terms import Policy, SharedLimit
-
-LEVELS_A_CHANNEL = 3
-"""Mass, segment, individual: route = channel x 3 + level - 1."""
 
 GIVEAWAY = 0
 """Row of `Candidates.amounts` that holds the expected discount given to buyers."""

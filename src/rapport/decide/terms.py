@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rapport.core.errors import OfferInvalid
+from rapport.decide.plays import PlayTerms
 
 SILENCE = "silence"
 """The treatment that says nothing; its value is 0."""
@@ -19,11 +20,12 @@ SILENCE = "silence"
 
 @dataclass(frozen=True)
 class Steered:
-    """What people lay upon the offers: levers and kinds; `boost` and `kind` of shape (offers,)."""
+    """What people lay upon the offers: levers, kinds and plays; `boost` and `kind` of shape (offers,)."""
 
     boost: NDArray[np.float64]
     kind: NDArray[np.int32]
     kind_most: NDArray[np.int32]
+    plays: PlayTerms | None = None
 
     @classmethod
     def by_nothing(cls, offers: int) -> Steered:
@@ -37,7 +39,7 @@ class Catalogue:
 
     `category_index` numbers the categories from 0; offers of one category are similar. `boost` is the share by which
     levers raise (or lower) an offer's value in the choice. `kind` numbers the kinds of which at most `kind_most` may
-    stand in one portfolio, -1 for offers of none.
+    stand in one portfolio, -1 for offers of none. `plays` are those of the turn, None where there are none.
     """
 
     offer_ids: tuple[str, ...]
@@ -48,6 +50,7 @@ class Catalogue:
     boost: NDArray[np.float64]
     kind: NDArray[np.int32]
     kind_most: NDArray[np.int32]
+    plays: PlayTerms | None = None
 
     @classmethod
     def from_table(cls, table: pa.Table, steered: Steered | None = None) -> Catalogue:
@@ -73,6 +76,7 @@ class Catalogue:
             boost=steered.boost,
             kind=steered.kind,
             kind_most=steered.kind_most,
+            plays=steered.plays,
             offer_ids=tuple(table["offer_id"].to_pylist()),
             price_micros=table["price_micros"].to_numpy(),
             margin_share=table["margin_share"].to_numpy(),

@@ -42,6 +42,9 @@ def states_sql(traits: Sequence[str]) -> str:
     purchase, redemption, mailing or interaction before the day: who comes later must not move anybody's rank. Needs
     the table `served` of `serving_sql.served_sql` beside `purchases`.
 
+    The recent period is the `compared_days` before the day, the earlier one as many days before that; a year each
+    where two years are known, half a year where one is, else half of what is known, in whole weeks.
+
     Parameters
     ----------
     traits : sequence of str
@@ -49,7 +52,28 @@ def states_sql(traits: Sequence[str]) -> str:
     """
     carried = "".join(f', c."{trait}"' for trait in traits)
     return f"""
-        WITH by_customer AS (
+        WITH known AS (
+            SELECT coalesce(CAST($as_of AS DATE) - min(day), 0) AS known_days FROM purchases
+        ),
+        compared AS (
+            SELECT known_days,
+                CAST(CASE WHEN known_days >= 728 THEN 364 WHEN known_days >= 364 THEN 182
+                     WHEN known_days >= 56 THEN known_days // 14 * 7 END AS INTEGER) AS compared_days
+            FROM known
+        ),
+        periods AS (
+            SELECT customer_key,
+                CAST(coalesce(sum(sales_micros) FILTER (day >= $as_of - compared_days), 0) AS BIGINT) AS sales_recent,
+                CAST(coalesce(sum(sales_micros) FILTER (day < $as_of - compared_days), 0) AS BIGINT)
+                    AS sales_earlier,
+                CAST(coalesce(sum(margin_micros) FILTER (day >= $as_of - compared_days), 0) AS BIGINT)
+                    AS margin_recent,
+                CAST(coalesce(sum(margin_micros) FILTER (day < $as_of - compared_days), 0) AS BIGINT)
+                    AS margin_earlier
+            FROM purchases CROSS JOIN compared
+            WHERE day >= $as_of - 2 * compared_days GROUP BY customer_key
+        ),
+        by_customer AS (
             SELECT
                 customer_key,
                 min(day) AS first_day, max(day) AS last_day,
@@ -102,8 +126,16 @@ def states_sql(traits: Sequence[str]) -> str:
                  THEN b.discount_micros / CAST(b.regular_micros AS DOUBLE) END AS discount_share,
             coalesce(b.coupon_lines, 0) AS coupon_lines,
             coalesce(r.redemptions, 0) AS redemptions, coalesce(m.mailings, 0) AS mailings,
+            CAST(k.known_days AS BIGINT) AS known_days, CAST(k.compared_days AS BIGINT) AS compared_days,
+            CASE WHEN k.compared_days IS NOT NULL THEN coalesce(p.sales_recent, 0) END AS sales_recent_micros,
+            CASE WHEN k.compared_days IS NOT NULL THEN coalesce(p.sales_earlier, 0) END AS sales_earlier_micros,
+            CASE WHEN k.compared_days IS NOT NULL THEN coalesce(p.margin_recent, 0) END AS margin_recent_micros,
+            CASE WHEN k.compared_days IS NOT NULL
+                 THEN coalesce(p.margin_earlier, 0) END AS margin_earlier_micros,
             {SERVICE_COLUMNS}{carried}
         FROM customers c
+        CROSS JOIN compared k
+        LEFT JOIN periods p ON p.customer_key = c.customer_key
         JOIN household_keys h ON h.customer_key = c.customer_key
         LEFT JOIN by_customer b ON b.customer_key = c.customer_key
         LEFT JOIN top_department d ON d.customer_key = c.customer_key

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from rapport.core.errors import nearest
 from rapport.core.tables import SOURCE_COLUMNS
 from rapport.program.part import Condition, Name, NotNegative, Odds, Part, Share, Text
+from rapport.program.plays import Plays
 from rapport.program.potential import Potential, Prospects, check_potential
 from rapport.program.shared import Include, Kind, Lever, Limit, check_channels, check_shared
 from rapport.program.tiers import BY_VALUE, Report, check_hysteresis, check_segments
@@ -315,7 +316,7 @@ class Program(Part):
     """A whole programme."""
 
     LATER: ClassVar[frozenset[str]] = frozenset(
-        {"limits", "levers", "kinds", "includes", "value", "potential", "prospects", "report"}
+        {"limits", "levers", "kinds", "includes", "value", "potential", "prospects", "report", "plays"}
     )
 
     name: Text = Field(description="Name of the programme.")
@@ -345,6 +346,7 @@ class Program(Part):
     levers: tuple[Lever, ...] = Field(default=(), description="Pushes for offers when choosing.")
     kinds: tuple[Kind, ...] = Field(default=(), description="Offers of which only so many may stand together.")
     includes: tuple[Include, ...] = Field(default=(), max_length=1000, description="What must be said to whom.")
+    plays: Plays = Field(default_factory=Plays, description="The discipline's plays that are used.")
     policy: Policy = Field(default_factory=Policy, description="How the decision may act.")
     litmus: Litmus = Field(default_factory=Litmus, description="What each level of treatment costs.")
     value: Value = Field(default_factory=Value, description="How the value of customers is worked out.")

@@ -8,15 +8,21 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
 from rapport.core.errors import ProgramInvalid, ProgramSyntax, nearest
 from rapport.program.model import Program
+from rapport.program.part import Part
 from rapport.program.rules import shown
 
+P = TypeVar("P", bound=Part)
+
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_NO_KEYS = {"str", "tuple[str, ...]", "contact", "restrain", "steer"}
+"""Parts of a place that name a choice of the checker's, not a key of the file."""
+
 _HINTS = {
     "holdout_share": "Give a share, not a percentage.",
     "exploration_share": "Give a share, not a percentage.",
@@ -44,34 +50,39 @@ def parse_program(text: str, where: str = "program.toml") -> Program:
     ProgramInvalid
         Keys are missing, unknown or have values that are not allowed; one line for each.
     """
+    return parse_part(text, where, Program)
+
+
+def parse_part(text: str, where: str, whole: type[P]) -> P:
+    """Return the part of a programme that a whole file declares; errors as for `parse_program`."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ProgramSyntax(f"{where}: not TOML: {error}. Mend the line it names.") from error
     try:
-        return Program.model_validate(data)
+        return whole.model_validate(data)
     except ValidationError as error:
         # A list whose parts are wrong is also counted as too short; only its parts are worth telling.
         real = [e for e in error.errors() if e["type"] != "too_short" or not e["input"]]
-        lines = [_explain(e, data, text, where) for e in real]
+        lines = [_explain(e, text, where, whole) for e in real]
         raise ProgramInvalid("\n".join(dict.fromkeys(lines))) from error
 
 
-def _explain(error: Any, data: dict[str, Any], text: str, where: str) -> str:
-    path = tuple(p for p in error["loc"] if not (isinstance(p, str) and p in {"str", "tuple[str, ...]"}))
+def _explain(error: Any, text: str, where: str, whole: type[Part]) -> str:
+    path = tuple(p for p in error["loc"] if not (isinstance(p, str) and p in _NO_KEYS))
     path += getattr(error.get("ctx", {}).get("error"), "path", ())
     key = ".".join(str(p + 1) if isinstance(p, int) else p for p in path) or "programme"
     place = f"{where}:{line}" if (line := find_line(text, path)) else where
     hint = _HINTS.get(str(path[-1]) if path else "", "")
-    return f"{place}: {_complaint(error, key, path, data)}{' ' + hint if hint else ''}"
+    return f"{place}: {_complaint(error, key, path, whole)}{' ' + hint if hint else ''}"
 
 
-def _complaint(error: Any, key: str, path: Sequence[str | int], data: dict[str, Any]) -> str:
+def _complaint(error: Any, key: str, path: Sequence[str | int], whole: type[Part]) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "missing":
         return f"{key} is missing; it must be given."
     if kind == "extra_forbidden":
-        known = _siblings(path)
+        known = _siblings(error["loc"], whole)
         return f"{key} is not a setting; allowed here: {', '.join(known)}.{nearest(str(path[-1]), known)}"
     if kind == "value_error":
         message = str(context["error"])
@@ -96,21 +107,28 @@ def _allowed(kind: str, context: dict[str, Any], message: str) -> str:
     return re.sub(r"^Input should (be )?", "be ", message)
 
 
-def _siblings(path: Sequence[str | int]) -> list[str]:
+def _siblings(path: Sequence[str | int], whole: type[Part]) -> list[str]:
     """Return the settings allowed at the place where an unknown one stood."""
-    model: Any = Program
+    models: list[Any] = [whole]
     for part in path[:-1]:
-        if isinstance(part, int):
-            continue
-        model = _part_of(model.model_fields[part].annotation)
-    return sorted(model.model_fields)
+        inside = [
+            m
+            for model in models
+            if part in model.model_fields
+            for m in _models_in(model.model_fields[part].annotation)
+        ]
+        tagged = [
+            m for m in models if "effect" in m.model_fields and part in get_args(m.model_fields["effect"].annotation)
+        ]
+        models = inside or tagged or models
+    return sorted({name for m in models for name in m.model_fields})
 
 
-def _part_of(annotation: Any) -> Any:
-    """Return the model inside `tuple[Model, ...]`, `Model | None` or `Model`."""
+def _models_in(annotation: Any) -> list[Any]:
+    """Return the models inside the type of a field, such as `tuple[Model, ...]` or `Model | None`."""
     if hasattr(annotation, "model_fields"):
-        return annotation
-    return next(_part_of(a) for a in annotation.__args__ if a not in (type(None), Ellipsis))
+        return [annotation]
+    return [m for inner in getattr(annotation, "__args__", ()) for m in _models_in(inner)]
 
 
 def find_line(text: str, path: Sequence[str | int]) -> int | None:

@@ -22,6 +22,7 @@ from rapport.reports.facts import (
     ReasonCount,
     counted,
 )
+from rapport.workflows.plays_laid import PREFIX
 
 TIERS = ("A", "B", "C")
 TOP_OFFERS = 15
@@ -160,7 +161,7 @@ def portfolio_facts(decisions: pa.Table, catalogue: pa.Table) -> PortfolioFacts:
     """Return what the portfolios of the delivered contain."""
     sent = decisions.filter(decisions["deliver"])
     tiers = sent["tier"].to_pylist()
-    offers, kinds = sent["offer_ids"].to_pylist(), sent["offer_kinds"].to_pylist()
+    offers, kinds = _sold(sent["offer_ids"].to_pylist(), sent["offer_kinds"].to_pylist())
     place = dict(zip(catalogue["offer_id"].to_pylist(), catalogue["department"].to_pylist(), strict=True))
     name = dict(zip(catalogue["offer_id"].to_pylist(), catalogue["name"].to_pylist(), strict=True))
     slots = Counter(
@@ -178,10 +179,20 @@ def portfolio_facts(decisions: pa.Table, catalogue: pa.Table) -> PortfolioFacts:
             OfferFacts(name[o], place[o] or "UNKNOWN", tuple((t, given[o, t]) for t in TIERS)) for o in top
         ),
         distinct_offers=len(total),
-        catalogue_offers=len(catalogue),
+        catalogue_offers=sum(not o.startswith(PREFIX) for o in name),
         repeat_share=tuple((t, _figure(_repeat_share(kinds, tiers, t))) for t in TIERS),
         coverage=tuple((t, _figure(_coverage(decisions, t))) for t in TIERS),
     )
+
+
+def _sold(offers: list[list[str]], kinds: list[list[str]]) -> tuple[list[list[str]], list[list[str]]]:
+    """Return offers and kinds without the reasons to talk of plays, which are shown with the plays."""
+    kept = [[i for i, k in enumerate(row) if k != "talk"] for row in kinds]
+
+    def of(rows: list[list[str]]) -> list[list[str]]:
+        return [[row[i] for i in at] for row, at in zip(rows, kept, strict=True)]
+
+    return of(offers), of(kinds)
 
 
 def _repeat_share(kinds: list[list[str]], tiers: list[str], tier: str) -> Estimate:

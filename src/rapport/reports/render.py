@@ -29,6 +29,7 @@ def render_report(facts: ReportFacts) -> str:
     from rapport.reports import sections_plan as plan
     from rapport.reports import sections_proof as proof
     from rapport.reports.sections_growth import growth_section
+    from rapport.reports.sections_plays import plays_sections
     from rapport.reports.sections_shared import shared_in_brief, shared_section
     from rapport.reports.sections_tiers import tier_sections
     from rapport.reports.sections_worksheet import worksheet_sections
@@ -43,6 +44,7 @@ def render_report(facts: ReportFacts) -> str:
         plan.decision_section(facts),
         *worksheet_sections(facts),
         shared_section(facts),
+        *plays_sections(facts),
         plan.portfolio_section(facts),
         proof.relevance_section(facts),
         proof.backtest_section(facts),

@@ -6,13 +6,16 @@ Why it exists: a killed turn sends the same words after it is resumed. No file i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 
-from rapport.customize.compose import ComposedMessage, SenderFacts, TemplateSet, compose_messages
+from rapport.customize.compose import ComposedMessage, SenderFacts, TalkWords, TemplateSet, compose_messages
 from rapport.identify.load_sql import name_traits
 from rapport.program.model import Program
+from rapport.workflows.plays import figures_text, with_worth
 
 MESSAGES = pa.schema(
     [
@@ -52,6 +55,7 @@ def compose_turn(
     program: Program,
     templates: TemplateSet,
     scores: pa.Table | None = None,
+    plays: Sequence[Mapping[str, Any]] = (),
 ) -> pa.Table:
     """Return the messages of a turn with the schema `MESSAGES`, in the order of the decisions.
 
@@ -59,11 +63,41 @@ def compose_turn(
     ----------
     scores : Table of `core.tables.SCORES`, optional
         Says which includes of the programme hold for each customer; without it no text is included.
+    plays : optional
+        The plays of the turn as its limits.json holds them; those that talk give their owner words.
     """
     included = None if scores is None else _included(scores)
-    messages = compose_messages(decisions, catalogue, states, templates, sender_of(program), included)
+    talks = {catalogue["offer_id"][p["offer"]].as_py(): p for p in plays if p["offer"] >= 0}
+    sender = _with_talks(sender_of(program), talks, program)
+    because = _because(decisions, talks, with_worth(states, scores), program) if scores and talks else None
+    messages = compose_messages(decisions, catalogue, states, templates, sender, included, because)
     columns = [pa.array([_plain(m, field.name) for m in messages], type=field.type) for field in MESSAGES]
     return pa.Table.from_arrays(columns, schema=MESSAGES)
+
+
+def _with_talks(sender: SenderFacts, talks: Mapping[str, Mapping[str, Any]], program: Program) -> SenderFacts:
+    words = {
+        offer: TalkWords(p["title"], p["why"], p["owner"], p["say"], f"plays/{p['name']}.toml: treatment.say")
+        for offer, p in talks.items()
+    }
+    channels = frozenset(program.channels[p["channel"]].name for p in talks.values())
+    only = channels & frozenset(program.plays.only)
+    return replace(sender, talks=words, talk_channels=channels, only_talk=only)
+
+
+def _because(
+    decisions: pa.Table, talks: Mapping[str, Mapping[str, Any]], known: pa.Table, program: Program
+) -> dict[int, str]:
+    """Return, by customer key, the figures that the play goes by which is chosen for the customer."""
+    found = {}
+    chosen = decisions["offer_ids"].to_pylist()
+    for row, (key, offers) in enumerate(zip(decisions["customer_key"].to_pylist(), chosen, strict=True)):
+        talk = next((o for o in offers or () if o in talks), None)
+        if talk is not None:
+            needs = [n for n in talks[talk]["needs"] if n in known.column_names]
+            values = {n: known[n][row].as_py() for n in needs}
+            found[key] = figures_text(values, needs, program.currency)
+    return found
 
 
 def _included(scores: pa.Table) -> dict[int, list[int]]:

@@ -28,7 +28,7 @@ from rapport.core.keys import customer_key
 from rapport.decide.decide import decide_under
 from rapport.decide.describe import Terms
 from rapport.decide.pacing import CLOSING_MICROS, Open, Uses, close_what_is_short, uses_of
-from rapport.decide.sharing import LEVELS_A_CHANNEL
+from rapport.decide.problem import LEVELS_A_CHANNEL
 from rapport.decide.terms import SILENCE, Prices, Repairs
 from rapport.economics.contribution import giveaway_micros
 from rapport.economics.litmus import LEVELS

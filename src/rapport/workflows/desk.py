@@ -52,6 +52,8 @@ ROW = pa.schema(
         ("scopes", pa.list_(pa.int32())),
         ("must_offers", pa.list_(pa.int32())),
         ("forced", pa.bool_()),
+        ("plays", pa.list_(pa.int32())),
+        ("play_stakes_micros", pa.list_(pa.int64())),
     ]
 )
 """A customer's row as a desk keeps it: what the decision reads, offers as the list of those that are open."""
@@ -237,10 +239,19 @@ def desk_rows(rows: pa.Table, offers: int, channels: int) -> Iterator[pa.RecordB
             "must_offers": _ragged(typed.must.start, typed.must.values, "must_offers"),
             "forced": pa.array(typed.forced),
             "actual_value_micros": pa.array(typed.value_micros),
+            **_plays(typed),
         }
         schema = BOOSTED_ROW if BOOSTS.names[0] in part.column_names else ROW
         columns = [made[f.name] if f.name in made else part[f.name].combine_chunks() for f in schema]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _plays(rows: Rows) -> dict[str, pa.Array]:
+    start = np.searchsorted(rows.plays.row, np.arange(len(rows) + 1))
+    return {
+        "plays": _ragged(start, rows.plays.play.astype(np.int32), "plays"),
+        "play_stakes_micros": _ragged(start, rows.plays.stake_micros, "play_stakes_micros"),
+    }
 
 
 def _ragged(start: NDArray[np.int64], values: NDArray[Any], name: str) -> pa.Array:
@@ -303,6 +314,8 @@ def stranger_row(known: Known, conditional: NDArray[np.bool_]) -> pa.Table:
         "scopes": np.flatnonzero(scopes == n).tolist(),
         "must_offers": np.intersect1d(np.flatnonzero(musts == n), open_to).tolist(),
         "forced": forced,
+        "plays": [],
+        "play_stakes_micros": [],
     }
     return pa.Table.from_pylist([row], schema=ROW)
 

@@ -19,17 +19,17 @@ from rapport.core.reasons import REASON_MEANINGS, CustomerReason, OfferReason
 from rapport.decide.choose import choose
 from rapport.decide.decide import decide
 from rapport.decide.describe import Described, Terms, describe
-from rapport.decide.problem import Portfolio
+from rapport.decide.problem import LEVELS_A_CHANNEL, Portfolio
 from rapport.decide.routes import look_at_routes
 from rapport.decide.rows import Rows
 from rapport.decide.share import as_plan
-from rapport.decide.sharing import LEVELS_A_CHANNEL
 from rapport.decide.terms import Policy, Prices
 from rapport.decide.weigh import weigh
 from rapport.economics.contribution import break_even_base_rate, with_offer_probability
 from rapport.economics.litmus import LEVELS
 from rapport.workflows.explain_worksheet import vetoed, worksheet_for
 from rapport.workflows.plan import decision_rows, terms_from
+from rapport.workflows.plays_laid import PREFIX
 from rapport.workflows.score import COOLED_DOWN, OWN_CONDITION
 from rapport.workflows.state_ports import Store
 
@@ -80,7 +80,7 @@ def explain(store: Store, turn: str, customer_id: str, alternatives: int = 10) -
         "alternatives": _alternatives(rows, record, catalogue, terms, alternatives),
         "limits": _limits_met(rows, terms),
         "includes": _includes(rows, declared),
-        "excluded": _excluded(scores["excluded"][row].as_py(), written["rules"])
+        "excluded": _excluded(_of_offers(scores["excluded"][row].as_py(), catalogue), written["rules"])
         + vetoed(declared, scores["excluded"][row].as_py(), states.slice(row, 1), rows, catalogue),
         "worksheet": worksheet_for(declared, states.slice(row, 1), rows, terms, record),
         "same_when_decided_alone": again.equals(record),
@@ -214,6 +214,12 @@ def _includes(rows: pa.Table, declared: dict[str, Any]) -> list[dict[str, Any]]:
     known = declared.get("includes", [])
     mine = rows["includes"][0].as_py() if "includes" in rows.column_names else None
     return [known[n] for n in mine or []]
+
+
+def _of_offers(codes: list[int], catalogue: pa.Table) -> list[int]:
+    """Return what excludes each offer, without the reasons to talk of plays: those are told with the plays."""
+    ids = catalogue["offer_id"].to_pylist()
+    return [c for c, offer in zip(codes, ids, strict=True) if not offer.startswith(PREFIX)]
 
 
 def _excluded(codes: list[int], rules: list[dict[str, str]]) -> list[dict[str, Any]]:

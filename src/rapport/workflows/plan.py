@@ -6,9 +6,10 @@ Why it exists: gathers the frozen terms of a turn from the programme and hands t
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -21,6 +22,7 @@ from pydantic import BaseModel
 from rapport.core.money import to_micros
 from rapport.decide.decide import decide_under
 from rapport.decide.describe import Terms, describe, portfolio_of
+from rapport.decide.plays import PlayTerms
 from rapport.decide.portfolio import common_portfolio
 from rapport.decide.rows import Rows
 from rapport.decide.share import Shared, share_out
@@ -60,7 +62,13 @@ def policy_of(program: Program, turn: str, declared: Mapping[str, Any] | None = 
     settings, declared = program.policy, declared or {}
     limits = limits_from(declared) if declared else ()
     version = hashlib.blake2b(
-        "\n".join([*(p.model_dump_json() for p in _policy_parts(program)), *worksheet_version(declared)]).encode(),
+        "\n".join(
+            [
+                *(p.model_dump_json() for p in _policy_parts(program)),
+                *worksheet_version(declared),
+                *_plays_text(declared),
+            ]
+        ).encode(),
         digest_size=6,
     ).hexdigest()
     return Policy(
@@ -80,6 +88,10 @@ def policy_of(program: Program, turn: str, declared: Mapping[str, Any] | None = 
         scopes=tuple(declared.get("scopes", ())),
         pressure=settings.pressure,
     )
+
+
+def _plays_text(declared: Mapping[str, Any]) -> list[str]:
+    return [json.dumps(declared["plays"], sort_keys=True)] if "plays" in declared else []
 
 
 def _policy_parts(program: Program) -> tuple[BaseModel, ...]:
@@ -176,6 +188,8 @@ def plan_turn(
     policy = policy_of(program, turn, declared)
     typed = Rows.from_table(rows, len(catalogue.offer_ids), len(policy.channels))
     models = models_of(typed, catalogue, policy, program, model_version)
+    if any(p.get("basis") == "assumed" for p in declared.get("plays", {}).get("terms", ())):
+        models = replace(models, basis="assumed")
     terms = Terms.of(catalogue, models, policy)
     shared = share_out(describe(typed, terms), terms, clock)
     tier = typed.tier
@@ -191,6 +205,7 @@ def _steered(declared: Mapping[str, Any]) -> Steered | None:
         boost=np.array(declared["boost"], dtype=np.float64),
         kind=np.array(declared["kind"], dtype=np.int32),
         kind_most=np.array(declared["kind_most"], dtype=np.int32),
+        plays=PlayTerms.from_record(declared["plays"], len(declared["boost"])) if "plays" in declared else None,
     )
 
 

@@ -20,6 +20,7 @@ from rapport.program.parse import parse_program
 from rapport.program.rules import cannot_be_asked, check_rule, no_condition
 from rapport.workflows.conditions import check_declared, conditions_of
 from rapport.workflows.offers import ASKED, check_offer_file, read_offer_file
+from rapport.workflows.plays import try_plays
 from rapport.workflows.ports import Engine, EngineFault
 from rapport.workflows.tiers import check_criterion, try_criterion
 
@@ -72,6 +73,7 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
         sources[source.kind] = source.path
     check_offer_file(program, base)
     _try_conditions(program, base, engine)
+    plays = try_plays(engine, program, base)
     if program.offers.query is not None:
         engine.check_question(program.offers.query, ASKED, "offers.query")
     return {
@@ -80,6 +82,8 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
         "channels": [c.name for c in program.channels],
         "sources": sources,
         "rules": [r.name for r in program.rules],
+        "plays": [p.play.name for p in plays if p.used],
+        "locked_plays": [p.play.name for p in plays if p.used and p.lacks],
     }
 
 

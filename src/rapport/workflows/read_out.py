@@ -246,7 +246,7 @@ def _sample_ratio(groups: _Groups, planned: Planned) -> dict[str, Any]:
 CALIBRATION_GROUPS = 10
 
 
-def calibrate(scores: pa.Table, bought: NDArray[np.bool_]) -> dict[str, Any]:
+def calibrate(scores: pa.Table, bought: NDArray[np.bool_], sold: NDArray[np.bool_] | None = None) -> dict[str, Any]:
     """Return the turn's base probabilities against what was then bought, repeat and explore apart, as plain values.
 
     Parameters
@@ -254,6 +254,8 @@ def calibrate(scores: pa.Table, bought: NDArray[np.bool_]) -> dict[str, Any]:
     scores : Arrow table with the schema `core.tables.SCORES`
     bought : bool array, shape (n, J)
         Whether each customer bought each offer's item in the window.
+    sold : bool array, shape (J,), optional
+        Which offers are of something that can be bought; all when absent.
 
     Notes
     -----
@@ -263,8 +265,10 @@ def calibrate(scores: pa.Table, bought: NDArray[np.bool_]) -> dict[str, Any]:
     shape = bought.shape
     base = scores["base_probability"].combine_chunks().flatten().to_numpy().reshape(shape).astype(np.float64)
     before = scores["bought_before"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(shape)
+    counts = np.ones(shape, dtype=np.bool_) if sold is None else np.broadcast_to(sold, shape)
     found = {}
-    for kind, pairs in (("repeat", before.astype(np.bool_)), ("explore", ~before.astype(np.bool_))):
+    for kind, known in (("repeat", before.astype(np.bool_)), ("explore", ~before.astype(np.bool_))):
+        pairs = known & counts
         if not pairs.any():
             continue
         table = calibration_table(base[pairs], bought[pairs], CALIBRATION_GROUPS)

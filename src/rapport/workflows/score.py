@@ -355,6 +355,9 @@ def score_table(states: pa.Table, scored: Scored) -> pa.Table:
         **scored.growth.columns,
         "previous_tier": pa.array([t or None for t in scored.tiered.previous.tolist()], pa.string()),
         "rank_tier": pa.array(scored.tiered.rank_tiers.tolist(), pa.string()),
+        # Plays are laid upon the scores by those who use them.
+        "plays": _lists(np.zeros((len(states), 0), dtype=np.int32), "plays"),
+        "play_stakes_micros": _lists(np.zeros((len(states), 0), dtype=np.int64), "play_stakes_micros"),
     }
     table = pa.Table.from_arrays([columns[f.name] for f in SCORES], schema=SCORES)
     return table if scored.boosts is None else with_boosts(table, scored.boosts)

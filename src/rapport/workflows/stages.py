@@ -30,6 +30,8 @@ from rapport.workflows.limits import declared_limits, declares_nothing, limit_co
 from rapport.workflows.offers import make_catalogue
 from rapport.workflows.outcomes import bought_within_validity, outcomes_between
 from rapport.workflows.plan import decision_rows, hold_out, plan_counts, plan_turn, terms_record
+from rapport.workflows.plays_laid import PREFIX, lay_plays
+from rapport.workflows.plays_laid import Scored as ScoredTurn
 from rapport.workflows.read_out import Planned, Window, calibrate, measure_baseline, read_out
 from rapport.workflows.score import (
     VETOED,
@@ -110,11 +112,12 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
     store.write_json(store.state / "models" / f"{models.spend.version}.json", models.spend.to_record())
     for model, learned_record in growth.models.items():
         store.write_json(store.state / "models" / f"{model}.json", learned_record)
-    store.write_json(
-        store.turn_folder(turn.name) / "limits.json", limits_record(declared, program) | worksheet_record(steering)
-    )
-    store.write_table(turn.name, "catalogue", catalogue)
-    store.write_table(turn.name, "scores", score_table(states, scored))
+    record = limits_record(declared, program) | worksheet_record(steering)
+    written = ScoredTurn(catalogue, score_table(states, scored), record)
+    written = lay_plays(turn, tools, states, written)
+    store.write_json(store.turn_folder(turn.name) / "limits.json", written.declared)
+    store.write_table(turn.name, "catalogue", written.catalogue)
+    store.write_table(turn.name, "scores", written.scores)
     return {
         "offers": len(catalogue),
         "lifetime": {
@@ -189,7 +192,8 @@ def _compose(turn: Turn, tools: Tools) -> dict[str, Any]:
     names = ("decisions", "catalogue", "states", "scores")
     decisions, catalogue, states, scores = (store.read_table(turn.name, n) for n in names)
     templates = tools.templates(turn.base / "templates")
-    messages = compose_turn(decisions, catalogue, states, turn.program, templates, scores)
+    plays = (store.read_json(store.turn_folder(turn.name) / "limits.json") or {}).get("plays", {}).get("terms", ())
+    messages = compose_turn(decisions, catalogue, states, turn.program, templates, scores, plays)
     store.write_table(turn.name, "messages", messages)
     return {"messages": len(messages)}
 
@@ -221,7 +225,8 @@ def _readout(turn: Turn, tools: Tools) -> dict[str, Any]:
     planned = Planned(terms["holdout_share"], terms["kept_beyond_share"], turn.program.margins.basis)
     readout = read_out(outcomes, bought, decisions, catalogue, planned, window)
     if window.offers_closed:
-        store.write_json(store.turn_folder(turn.name) / "calibration.json", calibrate(scores, bought))
+        sold = np.array([not i.startswith(PREFIX) for i in catalogue["offer_id"].to_pylist()], dtype=np.bool_)
+        store.write_json(store.turn_folder(turn.name) / "calibration.json", calibrate(scores, bought, sold))
     store.write_table(turn.name, "readout", readout)
     tables = (store.read_table(turn.name, "states"), scores, decisions)
     store.write_json(

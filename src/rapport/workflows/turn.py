@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from rapport.core.errors import SourceEmpty, StageMissing, StateDamaged, TurnConflict
 from rapport.program.model import Program
 from rapport.workflows.load import LoadSummary, fingerprint, load_program
+from rapport.workflows.plays import own_files
 from rapport.workflows.stages import STAGE, WRITES
 from rapport.workflows.state import open_tables
 from rapport.workflows.state_ports import Tools
@@ -124,11 +125,12 @@ def reopen_turn(program: Program, base: Path, tools: Tools, name: str | None) ->
 
 
 def program_digest(program: Program, base: Path) -> str:
-    """Return a digest of every setting, the files of offers and worksheet, and the programme's own templates."""
+    """Return a digest of every setting, the files of offers and worksheet, and the own templates and plays."""
     digest = hashlib.blake2b(program.model_dump_json().encode(), digest_size=16)
     files = [base / program.offers.file] if program.offers.file else []
     files.append(base / EDITS_FILE)
-    for path in [*files, *sorted((base / "templates").glob("*.j2"))]:
+    own = own_files(base) if program.plays.use else []
+    for path in [*files, *sorted((base / "templates").glob("*.j2")), *own]:
         if path.is_file():
             digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()

@@ -64,7 +64,7 @@ def test_what_must_be_said_but_is_not_open_is_not_said() -> None:
 
 def test_the_contact_cap_closes_every_route() -> None:
     found, terms = described([[0.1] * 3, [0.1] * 3], contacts=[4, 3])
-    contact = within_cap(found, replace(terms.policy, contacts=4)).customers.contact_micros
+    contact = within_cap(found, replace(terms, policy=replace(terms.policy, contacts=4))).customers.contact_micros
     assert np.isfinite(contact).all(axis=1).tolist() == [False, True]
     assert np.isfinite(found.problem.customers.contact_micros).all()
 

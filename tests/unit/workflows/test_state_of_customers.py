@@ -101,6 +101,9 @@ def test_customers_of_a_household_share_its_key_and_who_never_bought_is_a_row_of
     assert (found["anna"]["email"], found["bert"]["email"]) == ("a@b", None)
     unknown = {"customer_key", "customer_id", "household_key", "as_of", "email"}
     empty = {"first_day", "last_day", "days_since_last", "cadence_days", "top_department", "discount_share"}
+    # Three days are known: too few to compare two periods.
+    unknown |= {"known_days"}
+    empty |= {"compared_days"} | {f"{m}_{p}_micros" for m in ("sales", "margin") for p in ("recent", "earlier")}
     for who in ("bert", "carl"):
         assert {found[who][c] for c in empty} == {None}
         assert {v for c, v in found[who].items() if c not in unknown | empty} == {0}
@@ -141,3 +144,29 @@ def test_states_hold_who_is_listed_or_was_seen_before_the_day(tmp_path: Path) ->
     )
     found = states_of(tmp_path, given)["customer_id"].to_pylist()
     assert sorted(found) == ["bought", "listed", "mailed", "redeemed"]
+
+
+def compared(tmp_path: Path, *days_and_sales: tuple[int, float]) -> dict[str, Any]:
+    bought = [line("anna", day, "p1", sales) for day, sales in days_and_sales]
+    return state(tmp_path, "anna", customers=[person("anna")], transactions=bought)
+
+
+def test_two_years_are_compared_where_they_are_known_to_the_day(tmp_path: Path) -> None:
+    # The recent year is the days 1 to 364 before, the earlier one 365 to 728; margins of fruit are 40 %.
+    found = compared(tmp_path, (1, 1.0), (364, 2.0), (365, 4.0), (728, 8.0), (729, 16.0))
+    assert (found["known_days"], found["compared_days"]) == (729, 364)
+    assert (found["sales_recent_micros"], found["sales_earlier_micros"]) == (3_000_000, 12_000_000)
+    assert (found["margin_recent_micros"], found["margin_earlier_micros"]) == (1_200_000, 4_800_000)
+
+
+def test_halves_are_compared_where_one_year_is_known(tmp_path: Path) -> None:
+    found = compared(tmp_path, (1, 1.0), (182, 2.0), (183, 4.0), (364, 8.0), (365, 16.0))
+    assert (found["known_days"], found["compared_days"]) == (365, 182)
+    assert (found["sales_recent_micros"], found["sales_earlier_micros"]) == (3_000_000, 12_000_000)
+
+
+@pytest.mark.parametrize(("known", "length"), [(363, 175), (69, 28), (56, 28), (55, None)])
+def test_less_than_a_year_is_halved_in_whole_weeks(tmp_path: Path, known: int, length: int | None) -> None:
+    found = compared(tmp_path, (1, 1.0), (known, 2.0))
+    assert found["compared_days"] == length
+    assert (found["sales_recent_micros"] is None) == (length is None)
