@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from rapport.cli.main import COMMANDS
+from rapport.cli.needs_lines import needs_lines
 from rapport.cli.options import json_option, program_argument, turn_option
 from rapport.cli.output import give, give_json, table
 from rapport.cli.shared_limits import in_unit, names_of, one_of
@@ -23,8 +24,9 @@ from rapport.cli.shared_limits import in_unit, names_of, one_of
 @json_option
 def explain_command(program: Path, customer: str, turn_name: str | None, alternatives: int, as_json: bool) -> None:
     """Explain one decision."""
-    from rapport.wiring import open_store
+    from rapport.wiring import make_engine, open_store
     from rapport.workflows.explain import explain
+    from rapport.workflows.explain_needs import explain_needs
     from rapport.workflows.explain_shared import explain_shared
     from rapport.workflows.programs import find_program, read_program
 
@@ -34,6 +36,7 @@ def explain_command(program: Path, customer: str, turn_name: str | None, alterna
     turn = store.require_turn(turn_name)
     why = explain(store, turn, customer, alternatives)
     why |= explain_shared(store, turn, why["decision"])
+    why |= explain_needs(store, make_engine, programme, turn, why["value"])
     if as_json:
         give_json(why)
     else:
@@ -57,6 +60,7 @@ def explanation(why: dict[str, Any], currency: str) -> str:
     lines += ["", "Value"]
     lines.append(f"  tier {value['tier']}, worth {money(value['actual_value_micros'])} ({low} to {high}, 80 %)")
     lines.append(f"  still a customer with probability {value['alive_probability']:.3f}")
+    lines += needs_lines(why)
     lines += ["", f"Litmus test: {decision['litmus']}"]
     for level in ("individual", "segment", "mass"):
         lines.append(f"  {level:<12} {money(decision[f'litmus_{level}_micros'], 4)}")

@@ -182,6 +182,10 @@ STATES = pa.schema(
 """One row a customer as of a day; traits follow as string columns."""
 
 
+NEEDS = pa.schema([("needs_group", pa.string()), ("needs_share", pa.float64())])
+"""Columns of the scores that conditions on customers may name beside those of the states and `tier`."""
+
+
 CATALOGUE = pa.schema(
     [
         pa.field("offer_index", pa.int32(), nullable=False),
@@ -228,6 +232,8 @@ SCORES = pa.schema(
         ("must_offers", _list(pa.int32())),
         ("includes", _list(pa.int32())),
         ("forced", pa.bool_()),
+        ("needs_group", pa.string()),
+        ("needs_share", pa.float64()),
     ]
 )
 """One row a customer: value, tier, whether each channel of the programme can reach them, and for every offer of the
@@ -235,7 +241,9 @@ catalogue, in its order, the probability of buying the item within the validity 
 bought, and why not: 0 open, the number of the rule that excludes it, -1 where its own `eligible` does not hold, -2
 where it cools down after a purchase. `scopes` and `includes` are the positions, in the turn's limits.json, of the
 scopes of limits that hold for the customer and of what must be included; `must_offers` are positions in the catalogue
-of the open offers that a portfolio must hold; `forced` says the customer is contacted even where nothing pays."""
+of the open offers that a portfolio must hold; `forced` says the customer is contacted even where nothing pays.
+`needs_group` is the needs group that has most of the customer, `needs_share` how much; both NULL without a
+purchase, or where no groups are looked for."""
 
 
 DECISIONS = pa.schema(

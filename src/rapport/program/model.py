@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from rapport.core.errors import nearest
 from rapport.core.tables import SOURCE_COLUMNS
+from rapport.program.needs import Needs
 from rapport.program.part import Name, NotNegative, Odds, Part, Share, Text
 from rapport.program.shared import Include, Kind, Lever, Limit, check_channels, check_shared
 
@@ -283,7 +284,7 @@ class Litmus(Part):
 class Program(Part):
     """A whole programme."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"limits", "levers", "kinds", "includes"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"limits", "levers", "kinds", "includes", "needs"})
 
     name: Text = Field(description="Name of the programme.")
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(description="ISO 4217 code.")
@@ -311,6 +312,7 @@ class Program(Part):
     kinds: tuple[Kind, ...] = Field(default=(), description="Offers of which only so many may stand together.")
     includes: tuple[Include, ...] = Field(default=(), max_length=1000, description="What must be said to whom.")
     policy: Policy = Field(default_factory=Policy, description="How the decision may act.")
+    needs: Needs = Field(default_factory=Needs, description="How customers are grouped by what they need.")
     litmus: Litmus = Field(default_factory=Litmus, description="What each level of treatment costs.")
 
     @field_validator("timezone")

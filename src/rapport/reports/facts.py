@@ -13,6 +13,8 @@ from typing import Literal
 
 import pyarrow as pa
 
+from rapport.reports.facts_needs import NeedsFacts
+
 BasisName = Literal["measured", "assumed"]
 
 COUNTED = "counted"
@@ -403,4 +405,5 @@ class ReportFacts:
     backtest: BacktestFacts | None = None
     readout: pa.Table | None = None
     shared: SharedFacts | None = None
+    needs: NeedsFacts | None = None
     replay: bool = True

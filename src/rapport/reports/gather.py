@@ -47,6 +47,7 @@ from rapport.reports.gather_decisions import (
     portfolio_facts,
     reason_facts,
 )
+from rapport.reports.gather_needs import needs_facts
 from rapport.reports.gather_shared import shared_facts
 from rapport.reports.render import render_report
 from rapport.workflows.state_ports import Store
@@ -99,6 +100,7 @@ def gather_facts(program: Program, store: Store, turn: str, loaded: Path) -> Rep
         backtest=_backtest(store),
         readout=store.read_table(turn, "readout") if store.has_table(turn, "readout") else None,
         shared=shared_facts(program, plan, terms),
+        needs=needs_facts(record, scores, value_basis),
         replay=terms["replay"],
     )
 

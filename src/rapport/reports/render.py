@@ -28,12 +28,14 @@ def render_report(facts: ReportFacts) -> str:
     # The chart grammar takes a third of a second to load; only who renders pays for it.
     from rapport.reports import sections_plan as plan
     from rapport.reports import sections_proof as proof
+    from rapport.reports.sections_needs import needs_section
     from rapport.reports.sections_shared import shared_in_brief, shared_section
 
     sections = (
         plan.goals_section(facts),
         plan.data_section(facts),
         plan.tiers_section(facts),
+        needs_section(facts),
         plan.litmus_section(facts),
         plan.decision_section(facts),
         shared_section(facts),

@@ -39,6 +39,7 @@ from rapport.program.model import Program
 from rapport.program.rules import check_rule
 from rapport.workflows.conditions import holds
 from rapport.workflows.limits import Declared, Lists
+from rapport.workflows.needs import NeedsOfTurn, needs_columns
 from rapport.workflows.ports import Engine
 
 OWN_CONDITION = -1
@@ -237,6 +238,7 @@ class Scored:
     excluded: NDArray[np.int8]
     declared: Declared
     must: Lists
+    needs: NeedsOfTurn | None = None
 
 
 def score_table(states: pa.Table, scored: Scored) -> pa.Table:
@@ -263,6 +265,7 @@ def score_table(states: pa.Table, scored: Scored) -> pa.Table:
         "includes": _positions(Lists.where(scored.declared.includes), "includes"),
         "forced": pa.array(scored.declared.forced & _has_to_say(scored)),
     }
+    columns |= needs_columns(scored.needs, len(states))
     return pa.Table.from_arrays([columns[f.name] for f in SCORES], schema=SCORES)
 
 

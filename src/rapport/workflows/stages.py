@@ -26,6 +26,7 @@ from rapport.program.model import Program
 from rapport.workflows.compose import compose_turn
 from rapport.workflows.conditions import with_tier
 from rapport.workflows.limits import declared_limits, declares_nothing, limit_counts, limits_record, open_musts
+from rapport.workflows.needs import needs_before, needs_of, with_needs
 from rapport.workflows.offers import make_catalogue
 from rapport.workflows.outcomes import bought_within_validity, outcomes_between
 from rapport.workflows.plan import decision_rows, hold_out, plan_counts, plan_turn, terms_record
@@ -70,8 +71,10 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
         make_purchases(engine, program, turn.as_of)
         models, values, tiers = fit_values(states, read_purchase_days(engine), program, turn.as_of)
         catalogue = make_catalogue(engine, program, turn.base, turn.as_of)
-        excluded = exclusions(engine, states, catalogue, program)
-        declared = declared_limits(engine, program, catalogue, with_tier(states, tiers))
+        needs = needs_of(engine, states, program, turn.as_of, needs_before(store, turn.name, turn.as_of))
+        known = with_needs(states, needs)
+        excluded = exclusions(engine, known, catalogue, program)
+        declared = declared_limits(engine, program, catalogue, with_tier(known, tiers))
         _keep_baseline(tools, measure_baseline(engine, program, states, tiers, turn.name))
         relevance, probability, history = relevance_for(engine, states, catalogue, program, turn.as_of)
     scored = Scored(
@@ -84,12 +87,15 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
         excluded=excluded,
         declared=declared,
         must=open_musts(declared, excluded, program, states["customer_id"]),
+        needs=needs,
     )
     learned = relevance_to_json(relevance)
     version = f"relevance-{hashlib.blake2b(learned.encode(), digest_size=6).hexdigest()}"
     store.write_text(store.state / "models" / f"{version}.json", learned)
     store.write_json(store.state / "models" / f"{models.lifetime.version}.json", models.lifetime.to_record())
     store.write_json(store.state / "models" / f"{models.spend.version}.json", models.spend.to_record())
+    if needs is not None:
+        store.write_json(store.state / "models" / f"{needs.model.version}.json", needs.model.to_record())
     store.write_json(store.turn_folder(turn.name) / "limits.json", limits_record(declared, program))
     store.write_table(turn.name, "catalogue", catalogue)
     store.write_table(turn.name, "scores", score_table(states, scored))
@@ -107,6 +113,7 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
             for t in summarise_tiers(values.expected_contribution_micros, tiers)
         },
         **({} if declares_nothing(program) else limit_counts(declared)),
+        **({} if needs is None else {"needs": needs.record()}),
     }
 
 
