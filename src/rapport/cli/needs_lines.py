@@ -69,6 +69,7 @@ def _compared(needs: dict[str, Any]) -> str:
 def profile_text(profile: dict[str, Any], currency: str) -> str:
     """Return one profile as text; what is inferred says so."""
     from rapport.core.money import show_money
+    from rapport.differentiate.needs_names import plain_words
 
     lines = [f"{profile['name']}: {profile['customers']:,} customers"]
     worth = [f"{tier} {n:,} worth {show_money(m, currency, 0)}" for tier, n, m in profile["value_by_tier"] if n]
@@ -84,7 +85,7 @@ def profile_text(profile: dict[str, Any], currency: str) -> str:
     lines += [f"    {r['reason']} - {r['because']}" for r in profile["reasons"]] or ["    nothing stands out"]
     lines.append("  next, not bought yet (chance each; buyers expected)")
     lines += [
-        f"    {n['name']}: {n['probability']:.3f}; {n['expected_buyers']:,.1f} of {n['candidates']:,}"
+        f"    {plain_words(n['name'])}: {n['probability']:.3f}; {n['expected_buyers']:,.1f} of {n['candidates']:,}"
         for n in profile["next_purchase"]
     ] or ["    nothing is open to them"]
     lines.append("  lack, beside comparable customers (share who buy; theirs; reasons are assumed)")

@@ -27,6 +27,12 @@ MUCH: Final = 1.15
 """Ratio to everyone from which a behaviour is said to be more than usual."""
 
 LITTLE: Final = 0.85
+DRAWN: Final = 1.05
+"""Response from which, with an interval above 1, discounts are said to draw a class."""
+
+ELSEWHERE: Final = 0.7
+"""Share of the spend of comparable others in a department below which it may go elsewhere."""
+
 FEW_STORES: Final = 0.5
 """Share of a class's baskets below which a thing counts as not stocked where they shop."""
 
@@ -173,17 +179,22 @@ def sensitivity_of(
     return Sensitivity(money[1] / regular, float(cut.sum() / lines.sum()), ratio, ratio - error, ratio + error)
 
 
+def is_drawn(found: Sensitivity | None) -> bool:
+    """Return whether discounts draw a class more than others: by `DRAWN`, and beyond chance."""
+    return found is not None and found.response >= DRAWN and found.response_low > 1.0
+
+
 def likely_reasons(profile: Profile) -> tuple[Reason, ...]:
     """Return why a class may buy here, by stated rules, the order being that of the rules.
 
-    Price: discounts draw them (lower end of the response above 1), or own label or low prices from `MUCH` times
+    Price: discounts draw them (`is_drawn`), or own label or low prices from `MUCH` times
     everyone's share. Quality: high prices. Habit and freshness: days with a purchase. Variety: different things.
     Convenience: small baskets. Stocking up: large baskets. Brands: others than the own label.
     """
     found: list[Reason] = []
     ratio = {(f.view, f.name): f.ratio for f in profile.behaviour}
     mine = profile.sensitivity
-    if mine is not None and mine.response_low > 1.0:
+    if mine is not None and is_drawn(mine):
         told = f"on discount {mine.response:.2f} times as often as everyone buys the same things"
         found.append(Reason("price: discounts draw them", told))
     for key, reason, told in (
@@ -250,13 +261,14 @@ class Around:
     offered : things that the turn's catalogue holds
     stocked : thing -> share of the class's baskets bought where it is sold; empty where stores are not known
     rarely_cut : things on discount less often than the typical thing
-    spend_ratio : the class's spend over that of comparable others; None where not known
+    spend_ratio : thing -> the class's spend in its department over that of others with the same household size; empty
+        where household sizes are not known
     """
 
     offered: frozenset[str]
     stocked: Mapping[str, float]
     rarely_cut: frozenset[str]
-    spend_ratio: float | None
+    spend_ratio: Mapping[str, float]
 
 
 def why_not(thing: str, around: Around, sensitivity: Sensitivity | None) -> tuple[Reason, ...]:
@@ -267,12 +279,12 @@ def why_not(thing: str, around: Around, sensitivity: Sensitivity | None) -> tupl
         found.append(Reason("not stocked where they shop", f"sold in the stores of {stocked:.0%} of their baskets"))
     if thing not in around.offered:
         found.append(Reason("not offered", "no offer of this turn is about it"))
-    if sensitivity is not None and sensitivity.response_low > 1.0 and thing in around.rarely_cut:
+    if is_drawn(sensitivity) and thing in around.rarely_cut:
         found.append(Reason("price: seldom on discount", "discounts draw them, and it is discounted less than most"))
-    if around.spend_ratio is not None and around.spend_ratio < 0.8:
-        found.append(
-            Reason("bought elsewhere", f"they spend {around.spend_ratio:.0%} of what comparable customers do here")
-        )
+    spend = around.spend_ratio.get(thing, 1.0)
+    if spend < ELSEWHERE:
+        told = f"in its department they spend {spend:.0%} of what others with the same household size do here"
+        found.append(Reason("bought elsewhere", told))
     return tuple(found) or (Reason("no need, or never tried", "nothing else stands against it"),)
 
 

@@ -2,7 +2,7 @@
 
 Why it exists: a profile is made of counts by class, and counting belongs to the engine. Needs ``needs_lines`` of the
 customers (`needs_sql.needs_lines_sql`), ``needs_counted`` (the result of `needs_sql.needs_counts_sql`), and
-``needs_classes(customer_key, class, stratum)``: the class of each customer, and whom they may be compared with.
+``needs_classes(customer_key, class, stratum, size)``: the class of each customer, and whom they may be compared with.
 Sums are of whole numbers, and every result is ordered.
 """
 
@@ -63,10 +63,21 @@ def class_buyers_sql() -> str:
     """
 
 
-def thing_facts_sql() -> str:
-    """Return SQL for ``what, lines, cut``: lines of each thing, and those on discount."""
+def class_spend_sql() -> str:
+    """Return SQL for ``class, size, department, sales``: micros spent by each class and household size."""
     return """
-        SELECT what, count(*) AS lines, count(*) FILTER (discounted) AS cut
+        SELECT c.class, c.size, l.department, CAST(sum(l.sales_micros) AS BIGINT) AS sales
+        FROM needs_lines l JOIN needs_classes c ON c.customer_key = l.customer_key
+        WHERE l.department IS NOT NULL AND c.size <> ''
+        GROUP BY c.class, c.size, l.department ORDER BY c.class, c.size, l.department
+    """
+
+
+def thing_facts_sql() -> str:
+    """Return SQL for ``what, lines, cut, department``: lines of each thing, those on discount, and where it
+    stands."""
+    return """
+        SELECT what, count(*) AS lines, count(*) FILTER (discounted) AS cut, mode(department) AS department
         FROM needs_lines WHERE what IS NOT NULL GROUP BY what ORDER BY what
     """
 

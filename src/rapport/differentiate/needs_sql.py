@@ -47,8 +47,9 @@ def needs_lines_sql(level: str) -> str:
     Parameters to bind: ``$as_of`` DATE, ``$zone`` VARCHAR (IANA), ``$key_from``, ``$key_to`` BIGINT (inclusive).
     Needs ``transactions``, ``products`` and ``needs_prices`` (see `needs_prices_sql`).
 
-    Columns: customer_key BIGINT, day DATE, basket VARCHAR, what, hour, label, price, store VARCHAR (NULL: not known),
-    discounted BOOLEAN, sales_micros, discount_micros BIGINT. Lines with a negative amount are returns and left out.
+    Columns: customer_key BIGINT, day DATE, basket VARCHAR, what, hour, label, price, store, department VARCHAR
+    (NULL: not known), discounted BOOLEAN, sales_micros, discount_micros BIGINT. Lines with a negative amount are
+    returns and left out.
     """
     own = ", ".join(f"'{name}'" for name in OWN_LABELS)
     return f"""
@@ -60,7 +61,7 @@ def needs_lines_sql(level: str) -> str:
                     WHEN date_part('hour', timezone($zone, t.at)) < 22 THEN 'evening' ELSE 'night' END AS hour,
                CASE WHEN p.brand IS NULL THEN NULL
                     WHEN lower(trim(p.brand)) IN ({own}) THEN 'own' ELSE 'other' END AS label,
-               n.level AS price, t.store_id AS store,
+               n.level AS price, t.store_id AS store, nullif(trim(p.department), '') AS department,
                coalesce(t.discount_micros, 0) > 0 AS discounted,
                t.sales_micros, coalesce(t.discount_micros, 0) AS discount_micros
         FROM transactions t

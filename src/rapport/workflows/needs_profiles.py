@@ -41,6 +41,7 @@ from rapport.differentiate.needs_profile_sql import (
     class_buyers_sql,
     class_features_sql,
     class_months_sql,
+    class_spend_sql,
     customer_prices_sql,
     stocked_sql,
     thing_facts_sql,
@@ -203,7 +204,14 @@ def _profiles(engine: Engine, seen: _Seen, label: str, labels: pa.ChunkedArray) 
     place = {n: i for i, n in enumerate(names)}
     number = np.array([place.get(v, -1) for v in values], dtype=np.int64)
     stratum = _strata(seen.states)
-    rows = pa.table({"customer_key": seen.states["customer_key"], "class": labels, "stratum": pa.array(stratum)})
+    rows = pa.table(
+        {
+            "customer_key": seen.states["customer_key"],
+            "class": labels,
+            "stratum": pa.array(stratum),
+            "size": pa.array(_household_size(seen.states)),
+        }
+    )
     engine.register_arrow("needs_classes", rows.filter(pa.array(number >= 0)))
     found = _measured(engine, names)
     return [_profile(seen, label, name, number == i, found, (stratum, number)) for i, name in enumerate(names)]
@@ -219,6 +227,8 @@ class _Measured:
     buyers: list[dict[str, Any]]
     stocked: dict[str, dict[str, float]]
     rarely_cut: frozenset[str]
+    spend: list[dict[str, Any]]
+    department: dict[str, str]
 
 
 def _measured(engine: Engine, names: Sequence[str]) -> _Measured:
@@ -235,6 +245,8 @@ def _measured(engine: Engine, names: Sequence[str]) -> _Measured:
         buyers=engine.query(class_buyers_sql()).to_pylist(),
         stocked=stocked,
         rarely_cut=frozenset(t for t, share in cut.items() if share < typical),
+        spend=engine.query(class_spend_sql()).to_pylist(),
+        department={f["what"]: f["department"] for f in facts if f["department"]},
     )
 
 
@@ -276,7 +288,7 @@ def _profile(
         offered=frozenset(t for t in seen.products.things if t is not None),
         stocked=found.stocked.get(name, {}),
         rarely_cut=found.rarely_cut,
-        spend_ratio=_spend_ratio(seen.states, rows),
+        spend_ratio=_spend_ratio(found, name, _sizes(seen.states, rows, groups[1] >= 0)),
     )
     lacking = lacking_of(peers, names, around, sensitivity, MOST)
     return replace(profile, reasons=likely_reasons(profile), lacking=lacking)
@@ -323,16 +335,33 @@ def _household_size(states: pa.Table) -> NDArray[np.str_]:
     return np.array([v or "" for v in states[name].to_pylist()], dtype=str)
 
 
-def _spend_ratio(states: pa.Table, rows: NDArray[np.bool_]) -> float | None:
-    """Return spend over that of others with the same household size, weighted to the class; None where not known."""
-    size, spend = _household_size(states), states["sales_micros"].to_numpy().astype(np.float64)
-    mine, theirs = 0.0, 0.0
-    for value in np.unique(size):
-        inside, outside = rows & (size == value), ~rows & (size == value)
-        if value and inside.any() and outside.any():
-            mine += spend[inside].sum()
-            theirs += spend[outside].mean() * inside.sum()
-    return mine / theirs if theirs > 0 else None
+def _sizes(states: pa.Table, rows: NDArray[np.bool_], known: NDArray[np.bool_]) -> dict[str, tuple[int, int]]:
+    """Return for each household size how many customers are of a class, and how many of another."""
+    size = _household_size(states)
+    return {
+        value: (int((rows & (size == value)).sum()), int((~rows & known & (size == value)).sum()))
+        for value in np.unique(size).tolist()
+    }
+
+
+def _spend_ratio(found: _Measured, name: str, sizes: dict[str, tuple[int, int]]) -> dict[str, float]:
+    """Return for each thing what the class spends in its department over what comparable others do.
+
+    `sizes` holds, for each household size, how many customers are of the class and how many are not; others' mean
+    spend is weighted to the class's household sizes.
+    """
+    mine: dict[str, float] = {}
+    theirs: dict[str, float] = {}
+    for row in found.spend:
+        inside, outside = sizes.get(row["size"], (0, 0))
+        if not inside or not outside:
+            continue
+        if row["class"] == name:
+            mine[row["department"]] = mine.get(row["department"], 0.0) + row["sales"]
+        else:
+            theirs[row["department"]] = theirs.get(row["department"], 0.0) + row["sales"] / outside * inside
+    ratio = {d: mine.get(d, 0.0) / spent for d, spent in theirs.items() if spent > 0}
+    return {thing: ratio[d] for thing, d in found.department.items() if d in ratio}
 
 
 def _peers(
