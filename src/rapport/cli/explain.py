@@ -9,6 +9,7 @@ import click
 
 from rapport.cli.explain_growth import LATELY, growth_lines
 from rapport.cli.main import COMMANDS
+from rapport.cli.needs_lines import needs_lines
 from rapport.cli.options import json_option, program_argument, turn_option
 from rapport.cli.output import give, give_json, table
 from rapport.cli.plays import plays_told
@@ -27,8 +28,9 @@ from rapport.cli.worksheet_lines import worksheet_lines
 @json_option
 def explain_command(program: Path, customer: str, turn_name: str | None, alternatives: int, as_json: bool) -> None:
     """Explain one decision."""
-    from rapport.wiring import open_store
+    from rapport.wiring import make_engine, open_store
     from rapport.workflows.explain import explain
+    from rapport.workflows.explain_needs import explain_needs
     from rapport.workflows.explain_shared import explain_shared
     from rapport.workflows.explain_tiers import explain_tier
     from rapport.workflows.plays_listed import explain_plays
@@ -42,6 +44,7 @@ def explain_command(program: Path, customer: str, turn_name: str | None, alterna
     why |= explain_shared(store, turn, why["decision"])
     why["tier"] = explain_tier(store, turn, why["value"])
     why |= {"plays": explain_plays(store, turn, why["decision"], programme)}
+    why |= explain_needs(store, make_engine, programme, turn, why["value"])
     if as_json:
         give_json(why)
     else:
@@ -71,6 +74,7 @@ def explanation(why: dict[str, Any], currency: str) -> str:
     lines.append(f"  tier {value['tier']}{tier_told(why.get('tier'))}, worth {worth} ({low} to {high}, 80 %)")
     lines.append(f"  still a customer with probability {value['alive_probability']:.3f}")
     lines += growth_lines(value, money)
+    lines += needs_lines(why)
     lines += ["", f"Litmus test: {decision['litmus']}"]
     for level in ("individual", "segment", "mass"):
         lines.append(f"  {level:<12} {money(decision[f'litmus_{level}_micros'], 4)}")

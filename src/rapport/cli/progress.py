@@ -14,6 +14,7 @@ LABELS = {
     "compose": "compose messages",
     "send": "deliver to the outbox",
     "readout": "read out and report",
+    "profiles": "profiles of customers",
 }
 
 _NOTICED = 0.05

@@ -26,6 +26,7 @@ The tree::
     │  └─ StateDamaged              6   a file of the state folder cannot be read
     ├─ LookupFailed                 7   asked for something that is not there
     │  ├─ UnknownCustomer           7
+    │  ├─ UnknownGroup              7   no needs group or trait of that name
     │  └─ UnknownTurn               7
     ├─ TargetExists                 8   would overwrite what is there
     ├─ LimitError                   9   the limits that customers share
@@ -137,6 +138,10 @@ class LookupFailed(RapportError):
 
 class UnknownCustomer(LookupFailed):
     """No customer has this id."""
+
+
+class UnknownGroup(LookupFailed):
+    """No needs group, or trait to profile by, has this name."""
 
 
 class UnknownTurn(LookupFailed):

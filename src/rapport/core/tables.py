@@ -221,6 +221,10 @@ weeks. Where that is less than four weeks it is NULL, as are the sums. What is r
 interactions, is that of the last 364 days."""
 
 
+NEEDS = pa.schema([("needs_group", pa.string()), ("needs_share", pa.float64())])
+"""Columns of the scores that conditions on customers may name beside those of the states and `tier`."""
+
+
 CATALOGUE = pa.schema(
     [
         pa.field("offer_index", pa.int32(), nullable=False),
@@ -287,6 +291,8 @@ SCORES = pa.schema(
         ("rank_tier", pa.string()),
         ("plays", _list(pa.int32())),
         ("play_stakes_micros", _list(pa.int64())),
+        ("needs_group", pa.string()),
+        ("needs_share", pa.float64()),
     ]
 )
 """One row a customer: value, tier, whether each channel of the programme can reach them, and for every offer of the
@@ -301,7 +307,9 @@ the first year, empty for who has bought.
 `previous_tier` is the tier of the turn before, NULL for who was not decided then; `rank_tier` is the one that rank
 alone gives, which differs from `tier` only where the programme sets `tiers.hysteresis`. Among the reasons why not,
 -3 marks what people vetoed in the worksheet. `plays` are the positions, in the turn's limits.json, of the plays that
-are for the customer, and `play_stakes_micros` what is at stake for each, 0 where a play has no reason to talk."""
+are for the customer, and `play_stakes_micros` what is at stake for each, 0 where a play has no reason to talk.
+`needs_group` is the needs group that has most of the customer, `needs_share` how much; both NULL without a
+purchase, or where no groups are looked for."""
 
 
 BOOSTS = pa.schema([("boosted_offers", _list(pa.int32())), ("boosts", _list(pa.float64()))])

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from rapport.core.errors import nearest
 from rapport.core.tables import SOURCE_COLUMNS
+from rapport.program.needs import Needs
 from rapport.program.part import Condition, Name, NotNegative, Odds, Part, Share, Text
 from rapport.program.plays import Plays
 from rapport.program.potential import Potential, Prospects, check_potential
@@ -316,7 +317,7 @@ class Program(Part):
     """A whole programme."""
 
     LATER: ClassVar[frozenset[str]] = frozenset(
-        {"limits", "levers", "kinds", "includes", "value", "potential", "prospects", "report", "plays"}
+        {"limits", "levers", "kinds", "includes", "value", "potential", "prospects", "report", "plays", "needs"}
     )
 
     name: Text = Field(description="Name of the programme.")
@@ -348,6 +349,7 @@ class Program(Part):
     includes: tuple[Include, ...] = Field(default=(), max_length=1000, description="What must be said to whom.")
     plays: Plays = Field(default_factory=Plays, description="The discipline's plays that are used.")
     policy: Policy = Field(default_factory=Policy, description="How the decision may act.")
+    needs: Needs = Field(default_factory=Needs, description="How customers are grouped by what they need.")
     litmus: Litmus = Field(default_factory=Litmus, description="What each level of treatment costs.")
     value: Value = Field(default_factory=Value, description="How the value of customers is worked out.")
     report: Report | None = Field(default=None, description="What the report of a turn shows beside the rest.")

@@ -14,6 +14,7 @@ from typing import Literal
 import pyarrow as pa
 
 from rapport.reports.facts_growth import GrowthFacts
+from rapport.reports.facts_needs import NeedsFacts
 from rapport.reports.facts_plays import PlaysFacts
 from rapport.reports.facts_tiers import TiersFacts
 from rapport.reports.facts_worksheet import WorksheetFacts
@@ -430,6 +431,7 @@ class ReportFacts:
     shared: SharedFacts | None = None
     growth: GrowthFacts | None = None
     plays: PlaysFacts | None = None
+    needs: NeedsFacts | None = None
     replay: bool = True
     tiers_more: TiersFacts | None = None
     worksheet: WorksheetFacts | None = None

@@ -45,6 +45,7 @@ from rapport.reports.gather_decisions import (
     reason_facts,
 )
 from rapport.reports.gather_growth import cost_amount, growth_facts
+from rapport.reports.gather_needs import needs_facts
 from rapport.reports.gather_plays import plays_facts
 from rapport.reports.gather_shared import shared_facts
 from rapport.reports.gather_tiers import tiers_facts
@@ -105,6 +106,7 @@ def gather_facts(program: Program, store: Store, turn: str, loaded: Path) -> Rep
         shared=shared_facts(program, plan, terms),
         growth=growth_facts(program, scores, record),
         plays=plays_facts(program, store, turn),
+        needs=needs_facts(record, scores, value_basis),
         replay=terms["replay"],
         tiers_more=tiers_facts(
             program,

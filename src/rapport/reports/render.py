@@ -29,6 +29,7 @@ def render_report(facts: ReportFacts) -> str:
     from rapport.reports import sections_plan as plan
     from rapport.reports import sections_proof as proof
     from rapport.reports.sections_growth import growth_section
+    from rapport.reports.sections_needs import needs_section
     from rapport.reports.sections_plays import plays_sections
     from rapport.reports.sections_shared import shared_in_brief, shared_section
     from rapport.reports.sections_tiers import tier_sections
@@ -40,6 +41,7 @@ def render_report(facts: ReportFacts) -> str:
         plan.tiers_section(facts),
         growth_section(facts),
         *tier_sections(facts),
+        needs_section(facts),
         plan.litmus_section(facts),
         plan.decision_section(facts),
         *worksheet_sections(facts),

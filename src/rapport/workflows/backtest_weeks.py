@@ -31,6 +31,7 @@ from rapport.measure.ranking import (
     top_k,
 )
 from rapport.program.model import Program
+from rapport.workflows.needs import asks_for_needs, needs_of, with_needs
 from rapport.workflows.offers import make_catalogue
 from rapport.workflows.outcomes import bought_within_validity
 from rapport.workflows.plan import models_of, policy_of
@@ -78,6 +79,8 @@ def replay_week(engine: Engine, program: Program, base: Path, as_of: date) -> We
     _, values, _ = fit_values(states, read_purchase_days(engine), program, as_of)
     tiers = tiers_by_rank(engine, program, states, values)
     catalogue = make_catalogue(engine, program, base, as_of)
+    if asks_for_needs(program, catalogue):
+        states = with_needs(states, needs_of(engine, states, program, as_of))
     excluded = exclusions(engine, states, catalogue, program)
     _, probability, history = relevance_for(engine, states, catalogue, program, as_of)
     _refuse_open_window(engine, catalogue, as_of)

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from rapport.core.errors import ProgramMissing, ProgramSyntax, TargetExists
-from rapport.core.tables import CATALOGUE, STATES
+from rapport.core.tables import CATALOGUE, NEEDS, STATES
 from rapport.identify.load_sql import name_traits, plan_reading
 from rapport.program.model import Program
 from rapport.program.parse import parse_program
@@ -98,10 +98,11 @@ def check_rules(program: Program) -> None:
 
 
 def _states(program: Program) -> pa.Schema:
-    """Return the columns that a condition on customers may name: those of states, then the traits."""
+    """Return the columns that a condition on customers may name: those of states, the traits, the needs."""
     customers = program.source("customers")
     traits = name_traits(customers.traits) if customers else ()
-    return pa.schema([*STATES, *(pa.field(name, pa.string()) for name in traits)])
+    known = [*STATES, *(pa.field(name, pa.string()) for name in traits)]
+    return pa.schema([*known, *(f for f in NEEDS if f.name not in traits)])
 
 
 def _one_row(schema: pa.Schema) -> pa.Table:

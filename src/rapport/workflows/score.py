@@ -45,6 +45,7 @@ from rapport.workflows.conditions import holds
 from rapport.workflows.cost_to_serve import service_costs
 from rapport.workflows.growth import Growth
 from rapport.workflows.limits import Declared, Lists
+from rapport.workflows.needs import NeedsOfTurn, needs_columns
 from rapport.workflows.ports import Engine
 from rapport.workflows.tiers import Tiered
 from rapport.workflows.worksheet_steer import Boosts, with_boosts
@@ -327,6 +328,7 @@ class Scored:
     growth: Growth
     tiered: Tiered
     boosts: Boosts | None = None
+    needs: NeedsOfTurn | None = None
 
 
 def score_table(states: pa.Table, scored: Scored) -> pa.Table:
@@ -359,6 +361,7 @@ def score_table(states: pa.Table, scored: Scored) -> pa.Table:
         "plays": _lists(np.zeros((len(states), 0), dtype=np.int32), "plays"),
         "play_stakes_micros": _lists(np.zeros((len(states), 0), dtype=np.int64), "play_stakes_micros"),
     }
+    columns |= needs_columns(scored.needs, len(states))
     table = pa.Table.from_arrays([columns[f.name] for f in SCORES], schema=SCORES)
     return table if scored.boosts is None else with_boosts(table, scored.boosts)
 

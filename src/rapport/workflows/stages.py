@@ -27,6 +27,7 @@ from rapport.workflows.compose import compose_turn
 from rapport.workflows.conditions import with_tier
 from rapport.workflows.growth import growth_of
 from rapport.workflows.limits import declared_limits, declares_nothing, limit_counts, limits_record, open_musts
+from rapport.workflows.needs import needs_before, needs_of, with_needs
 from rapport.workflows.offers import make_catalogue
 from rapport.workflows.outcomes import bought_within_validity, outcomes_between
 from rapport.workflows.plan import decision_rows, hold_out, plan_counts, plan_turn, terms_record
@@ -82,9 +83,11 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
         tiered = tier_customers(engine, turn, tools, states, values)
         tiers = tiered.tiers
         catalogue = make_catalogue(engine, program, turn.base, turn.as_of)
-        excluded = exclusions(engine, states, catalogue, program)
-        declared = declared_limits(engine, program, catalogue, with_tier(states, tiers))
-        steering = steer(read_edits(turn.base), with_tier(states, tiers), catalogue, declared.boost)
+        needs = needs_of(engine, states, program, turn.as_of, needs_before(store, turn.name, turn.as_of))
+        known = with_needs(states, needs)
+        excluded = exclusions(engine, known, catalogue, program)
+        declared = declared_limits(engine, program, catalogue, with_tier(known, tiers))
+        steering = steer(read_edits(turn.base), with_tier(known, tiers), catalogue, declared.boost)
         veto(excluded, steering, VETOED)
         _keep_baseline(tools, measure_baseline(engine, program, states, tiers, turn.name))
         growth = growth_of(engine, states, values, tiers, program, turn.as_of)
@@ -102,16 +105,18 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
         growth=growth,
         tiered=tiered,
         boosts=boosts_for(steering, excluded),
+        needs=needs,
     )
     learned = relevance_to_json(relevance)
     version = f"relevance-{hashlib.blake2b(learned.encode(), digest_size=6).hexdigest()}"
     store.write_text(store.state / "models" / f"{version}.json", learned)
-    store.write_json(store.state / "models" / f"{models.lifetime.version}.json", models.lifetime.to_record())
-    for own in () if models.cohorts is None else models.cohorts.by_cohort.values():
-        store.write_json(store.state / "models" / f"{own.version}.json", own.to_record())
-    store.write_json(store.state / "models" / f"{models.spend.version}.json", models.spend.to_record())
-    for model, learned_record in growth.models.items():
-        store.write_json(store.state / "models" / f"{model}.json", learned_record)
+    records = {m.version: m.to_record() for m in (models.lifetime, models.spend)}
+    if models.cohorts is not None:
+        records |= {m.version: m.to_record() for m in models.cohorts.by_cohort.values()}
+    if needs is not None:
+        records[needs.model.version] = needs.model.to_record()
+    for name, kept in (records | growth.models).items():
+        store.write_json(store.state / "models" / f"{name}.json", kept)
     record = limits_record(declared, program) | worksheet_record(steering)
     written = ScoredTurn(catalogue, score_table(states, scored), record)
     written = lay_plays(turn, tools, states, written)
@@ -138,6 +143,7 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
         "tier_history": tiered.record,
         **({} if declares_nothing(program) else limit_counts(declared)),
         **worksheet_counts(steering, excluded, VETOED),
+        **({} if needs is None else {"needs": needs.record()}),
     }
 
 
