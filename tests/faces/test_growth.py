@@ -88,6 +88,25 @@ def test_explain_says_what_a_customer_costs_lacks_and_why(served: Path) -> None:
     assert done("explain", served, "K0002", "--json").data["value"]["below_zero_why"] == "SERVICE"
 
 
+def test_the_most_growable_are_listed_in_order_with_what_they_lack(served: Path) -> None:
+    found = scores(served)
+    rows = done("growable", served, "--top", "20", "--json").data["customers"]
+    assert len(rows) == 20
+    lows = [r["unrealised_low_micros"] for r in rows]
+    assert lows == sorted(lows, reverse=True)
+    assert lows[0] == max(r["unrealised_low_micros"] for r in found.values() if r["prospect_status"] is None)
+    told = done("growable", served).out.splitlines()
+    assert told[0].startswith("customer  tier  unrealised, EUR a year")
+    assert [line.split()[0] for line in told[2:]] == [r["customer_id"] for r in rows[:10]]
+    assert "age_band" in told[2]
+
+
+def test_without_scores_there_is_nobody_to_list(shop: Path) -> None:
+    ran = rapport("growable", shop)
+    assert ran.code != 0
+    assert "Traceback" not in ran.talk
+
+
 def test_the_report_shows_it_by_tier(served: Path) -> None:
     done("turn", served)
     page = (served / "state" / "turns" / TURN / "report.html").read_text(encoding="utf-8")

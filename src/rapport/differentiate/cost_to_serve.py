@@ -101,8 +101,10 @@ def yearly_cost(cost_micros: ArrayLike, events: ArrayLike, years: ArrayLike, cou
     -----
     With cost c, time w, own rate X = c / w and mean m = sum c / sum w the expected rate is ``m + Z (X - m)``,
     ``Z = w / (w + k)``, ``k = s2 / a``. Events come by chance at a customer's rate, so the variance within customers
-    is that of a compound Poisson, ``s2 = sum of squared costs of events / sum w``, the events of one customer taken
-    as of equal cost; that between customers is ``a = (sum w (X - m)^2 - (n - 1) s2) / (W - sum w^2 / W)``, W = sum w.
+    is that of a compound Poisson process, ``s2 = events / sum w x expected square of an event's cost``; that between
+    them is ``a = (sum w (X - m)^2 - (n - 1) s2) / (W - sum w^2 / W)``, W = sum w. The square of an event's cost is
+    ``u^2 + v + t``, with u the mean cost of an event, and v within and t between customers from the regression
+    ``(c - e u)^2 / e = v + e t`` over customers with e events, weights 1 / e^2, neither below 0.
 
     References
     ----------
@@ -147,10 +149,25 @@ def why_below_zero(reasons: Reasons, below_zero: ArrayLike) -> list[BelowZeroRea
 
 def _weight_years(cost: Floats, count: Floats, time: Floats, mean: float) -> float:
     whole = math.fsum(time)
-    within = math.fsum(cost**2 / np.maximum(count, 1.0)) / whole
+    count = np.where(cost > 0, np.maximum(count, 1.0), count)
+    within = math.fsum(count) * _squared_event(cost[count > 0], count[count > 0]) / whole
     spread = math.fsum(time * (cost / time - mean) ** 2) - (cost.size - 1) * within
     between = spread / (whole - math.fsum(time**2) / whole)
     return within / between if between > 0 else math.inf
+
+
+def _squared_event(cost: Floats, count: Floats) -> float:
+    """Return the expected square of the cost of one event, from sums over the events of each customer."""
+    if not count.size:
+        return 0.0
+    typical = math.fsum(cost) / math.fsum(count)
+    # Of e events (c - e m)^2 / e is expected to be s2 + e t2: s2 within customers, t2 between them.
+    seen, weight = (cost - count * typical) ** 2 / count, count**-2.0
+    total = math.fsum(weight)
+    middle, level = math.fsum(weight * count) / total, math.fsum(weight * seen) / total
+    spread = math.fsum(weight * (count - middle) ** 2)
+    slope = max(math.fsum(weight * (count - middle) * (seen - level)) / spread, 0.0) if spread > 0 else 0.0
+    return typical**2 + max(level - slope * middle, 0.0) + slope
 
 
 def _checked(cost_micros: ArrayLike, events: ArrayLike, years: ArrayLike) -> tuple[Floats, Floats, Floats]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from rapport.core.money import to_micros
@@ -23,6 +22,7 @@ from rapport.reports.facts_growth import (
     ServiceFacts,
     SpreadFacts,
 )
+from rapport.workflows.growable import growable
 
 SHOWN = 10
 """Most growable customers in the report; the score table has them all."""
@@ -45,7 +45,7 @@ def growth_facts(program: Program, scores: pa.Table, record: dict[str, Any]) -> 
         peers=tuple(told["peers"]),
         quantile=told["quantile"],
         tiers=tuple(_tier(t, basis) for t in told["tiers"]),
-        growable=_growable(scores, basis),
+        growable=tuple(_one(row, basis) for row in growable(scores, SHOWN)),
         payoff=tuple(_payoff(t) for t in told["payoff"]["tiers"]),
         spread=tuple(_spread(n, found) for n in _GROUPINGS if (found := told["payoff"][n]) is not None),
         below_zero=_below_zero(scores, basis),
@@ -92,14 +92,6 @@ def _tier(found: dict[str, Any], basis: BasisName) -> GrowthTier:
         share=Figure(share, unit="share", basis=basis, note="of the sum over the tiers"),
         median=_money(found["median_unrealised_micros"], basis, "the middle customer"),
     )
-
-
-def _growable(scores: pa.Table, basis: BasisName) -> tuple[Growable, ...]:
-    """Return the most growable of those who have bought: by the low end of the unrealised, its middle, the key."""
-    low, middle, keys = (scores[n].to_numpy() for n in ("unrealised_low_micros", "unrealised_micros", "customer_key"))
-    bought = ~scores["prospect_status"].is_valid().to_numpy()
-    order = [i for i in np.lexsort((keys, -middle, -low)).tolist() if bought[i] and middle[i] > 0][:SHOWN]
-    return tuple(_one(row, basis) for row in scores.take(pa.array(order, pa.int64())).to_pylist())
 
 
 def _one(row: dict[str, Any], basis: BasisName) -> Growable:

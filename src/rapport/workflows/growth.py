@@ -162,9 +162,8 @@ def _potential(
 
 
 def _yearly(total_micros: NDArray[np.int64], age_days: NDArray[np.int64]) -> NDArray[np.int64]:
-    # A first day in the future cannot be: rows are before the day. What is beyond all money is cut.
-    yearly = yearly_micros(np.clip(total_micros, -MOST_MICROS // 8, MOST_MICROS // 8), age_days)
-    return np.clip(yearly, -MOST_MICROS, MOST_MICROS)
+    # A quarter's amount is taken four times: what is beyond all money is cut, so that the year's fits.
+    return yearly_micros(np.clip(total_micros, -MOST_MICROS // 8, MOST_MICROS // 8), age_days)
 
 
 def _by_tier(found: CustomerPotential, tiers: NDArray[np.str_], bought: NDArray[np.bool_]) -> list[dict[str, Any]]:

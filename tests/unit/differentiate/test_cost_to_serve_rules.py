@@ -83,6 +83,19 @@ def test_planted_rates_are_found_better_than_by_own_rates_and_by_the_mean() -> N
     assert ours < 0.4 * missed(events / years)
 
 
+@pytest.mark.parametrize(("spread", "weight"), [(0.5, 3.0), (2.0, 0.75)])
+def test_how_much_events_differ_in_cost_is_found_too(spread: float, weight: float) -> None:
+    # Two events a year, their rate with variance 2 x spread; an event costs 6 with variance 18. So the variance
+    # within is 2 (36 + 18) = 108, that between 36 x 2 x spread: the mean weighs 3 years, or three quarters of one.
+    rng = np.random.default_rng(5)
+    n = 20_000
+    years = rng.uniform(0.25, 1.0, n)
+    events = rng.poisson(rng.gamma(2.0 / spread, spread, n) * years)
+    cost = np.where(events > 0, rng.gamma(2.0 * np.maximum(events, 1), 3.0), 0.0)
+    found = yearly_cost(np.rint(cost * M).astype(np.int64), events, years, everyone(n))
+    assert found.weight_years == pytest.approx(weight, rel=0.15)
+
+
 def test_the_order_of_customers_changes_no_bit() -> None:
     rng = np.random.default_rng(3)
     events, years = rng.poisson(2.0, 500), rng.uniform(0.25, 1.0, 500)
