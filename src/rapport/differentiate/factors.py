@@ -224,7 +224,8 @@ def item_terms(now: Snapshot, before: Snapshot) -> ItemTerms:
 
 def _log_odds(hits: NDArray[Any], of: NDArray[Any], prior: float = 20.0) -> Floats:
     """Return log odds of a share, pulled to that of all items as by `prior` observations."""
-    mean = (hits.sum() + 0.5) / (of.sum() + 1.0)
+    # Where nobody was seen at all, one in a hundred.
+    mean = (hits.sum() + 0.5) / (of.sum() + 50.0)
     share = (hits + prior * mean) / (np.maximum(of, hits) + prior)
     return np.asarray(np.log(share) - np.log1p(-share))
 

@@ -252,6 +252,8 @@ class DuckDBEngine:
 
 def _connect(settings: dict[str, str]) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:", config=dict(settings))
+    # In `python -c` and notebooks DuckDB draws a bar on stdout, among the data.
+    connection.execute("SET enable_progress_bar = false")
     # Arrow output carries the session's zone; the tables are declared in UTC.
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     return connection

@@ -27,8 +27,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from rapport.core.errors import LookupFailed
-from rapport.decide.catalogue_kernel import OfferTerms, PreparedOffers, prepare, shortlist_prepared
-from rapport.differentiate.factors import FactorModel, FactorSettings, item_logits
+from rapport.decide.catalogue_kernel import PreparedOffers, prepare, shortlist_prepared
+from rapport.differentiate.factors import FactorModel, FactorSettings
 from rapport.differentiate.factors_counts import PairCounts
 from rapport.program.model import Margins
 from rapport.simulate.transactions import ShopWorld
@@ -38,6 +38,7 @@ from rapport.workflows.many_features import (
     fit_many,
     key_ranges,
     make_purchases_of,
+    offer_terms,
     open_items,
     read_counts,
     read_states,
@@ -124,7 +125,7 @@ def _results(whole: Extent, most: dict[str, Any], more: dict[str, Any], less: di
             _result(f"features_100m_{step}_s", f"of it {_STEPS[step]}", spent, "s", None)
             for step, spent in seconds.items()
         ),
-        _result("features_growth", "half the customers and lines over a quarter, time over time", growth, "ratio", 2.2)
+        _result("features_growth", "half of it over a quarter of it, time over time", growth, "ratio", 2.2)
         | {"comparator": "seconds of the quarter", "comparator_value": round(sum(less["seconds"].values()), 3)},
         _result(
             "features_vs_implicit",
@@ -315,17 +316,8 @@ def _lines(engine: Engine) -> int:
 
 
 def _prepared(model: FactorModel) -> PreparedOffers:
-    factors, bias = item_logits(model)
-    j = len(bias)
-    offers = OfferTerms(
-        factors=factors,
-        bias=bias,
-        price_micros=np.full(j, 3_000_000),
-        margin_share=np.full(j, 0.30),
-        depth=np.full(j, 0.15),
-        boost=np.zeros(j),
-        rule_bits=np.zeros((j, 1), dtype=np.uint64),
-    )
+    j = len(model.items.popular)
+    offers = offer_terms(model, np.full(j, 3_000_000), np.full(j, 0.30), np.full(j, 0.15))
     return prepare(offers, ODDS_RATIO, np.zeros((1, j)))
 
 

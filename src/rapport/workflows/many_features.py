@@ -18,8 +18,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rapport.core.tables import STATES
-from rapport.decide.catalogue_kernel import CustomerFactors
-from rapport.differentiate.factors import FactorModel, FactorSettings, Snapshot, customer_terms, fit_factors
+from rapport.decide.catalogue_kernel import CustomerFactors, OfferTerms
+from rapport.differentiate.factors import (
+    FactorModel,
+    FactorSettings,
+    Snapshot,
+    customer_terms,
+    fit_factors,
+    item_logits,
+)
 from rapport.differentiate.factors_counts import PairCounts, pair_counts
 from rapport.differentiate.factors_sql import factor_customers_sql, factor_outcomes_sql, factor_pairs_sql
 from rapport.differentiate.state_sql import purchases_sql, states_sql
@@ -153,6 +160,23 @@ def read_counts(many: Many, customers: NDArray[np.int64], day: date, keys: tuple
     bound = {"as_of": day, **_bound(keys)}
     pairs = many.engine.query(factor_pairs_sql(), bound)
     return pair_counts(customers, len(many.items), pairs, many.engine.query(factor_customers_sql(), bound))
+
+
+def offer_terms(
+    model: FactorModel, price_micros: NDArray[np.int64], margin_share: NDArray[np.float64], depth: NDArray[np.float64]
+) -> OfferTerms:
+    """Return the items of a model as offers for the shortlist, (J,) each; nothing is boosted, no rule is set."""
+    factors, bias = item_logits(model)
+    nothing = np.zeros(len(bias))
+    return OfferTerms(
+        factors=factors,
+        bias=bias,
+        price_micros=price_micros,
+        margin_share=margin_share,
+        depth=depth,
+        boost=nothing,
+        rule_bits=np.zeros((len(bias), 1), dtype=np.uint64),
+    )
 
 
 def customer_factors(model: FactorModel, counts: PairCounts) -> CustomerFactors:
