@@ -56,6 +56,11 @@ def make_engine() -> AbstractContextManager[Engine]:
     return DuckDBEngine()
 
 
+def make_large_engine(spill: Path, memory: str, threads: int) -> AbstractContextManager[Engine]:
+    """Return an engine that keeps to a memory, such as ``4GB``, and spills to a folder."""
+    return DuckDBEngine(threads=threads, memory_limit=memory, temp_directory=spill)
+
+
 def demo_data() -> Path | None:
     """Return the folder of the demonstration's data, or None where they are not installed."""
     return journey_folder()

@@ -20,6 +20,7 @@ FIGURES = {
     "plan": {"plan_small_s", "plan_small_gap", "plan_small_violations"},
     "allocate": {"allocate_1m_gap", "allocate_violations"},
     "lifetime": {"cdnow_mae", "cdnow_bgnbd_ll", "regular_mae_ratio", "lifetime_1m_fit_s"},
+    "features": {"features_100m_s", "features_100m_gb", "features_growth", "features_vs_implicit"},
     "now": {"now_p50_ms", "now_p99_ms", "now_limits_exceeded", "now_used_fewer", "now_value_fewer_paced"},
 }
 

@@ -26,6 +26,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "allocate": ("allocate",),
     "now": ("now",),
     "lifetime": ("lifetime",),
+    "features": ("features",),
 }
 """The benches that are functions ``workflows.bench_X.bench_X``; the names of the figures of a part begin with X."""
 
@@ -40,8 +41,8 @@ def bench_command(name: str, small: bool, only: tuple[str, ...], as_json: bool) 
 
     decide: score a catalogue for a million customers and plan them. plan: the second half of that. allocate: find
     prices and a plan under a thousand limits. now: one decision at once, and a day of them. lifetime: forecasts of
-    purchases on public and simulated customers, and their speed. demo, starter: a whole turn of the demonstration, or
-    of the small made-up shop.
+    purchases on public and simulated customers, and their speed. features: a hundred million purchase lines to states
+    and shortlists. demo, starter: a whole turn of the demonstration, or of the small made-up shop.
     """
     from rapport.core.errors import LookupFailed, nearest
     from rapport.wiring import bench_header

@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "now": "Decide for one customer, or a visitor nobody knows, at once.",
     "backtest": "Replay past weeks and campaigns beside simple policies.",
     "allocate": "Allocate offers and contacts under limits that are shared.",
+    "simulate": "Make up data of any size, with a programme to run on them.",
     "bench": "Measure speed, memory and quality, beside what they are compared with.",
     "demo": "Build the Complete Journey programme and run one turn.",
 }
@@ -51,6 +52,7 @@ _PLACES = {
     "now": "now",
     "backtest": "backtest",
     "allocate": "allocate",
+    "simulate": "simulate",
     "bench": "bench",
 }
 

@@ -23,6 +23,7 @@ from rapport.engines.source_files import (
     ROW,
     find_source,
     known_suffix,
+    parquet_parts,
     read_csv_shape,
     read_excel,
 )
@@ -135,21 +136,29 @@ class DuckDBEngine:
         if suffix == ".xlsx":
             self.register_arrow(name, read_excel(path, source))
             return
-        if suffix == ".parquet":
-            sql = (
-                f"SELECT file_row_number + 1 AS {ROW}, * EXCLUDE (file_row_number) "
-                f"FROM read_parquet({_pattern(path)}, file_row_number = true)"
-            )
-        else:
-            sql = _csv_sql(path, source)
+        sql = "" if suffix == ".parquet" else _csv_sql(path, source)
         self._forget(name)
         try:
+            sql = sql or self._parquet_source_sql(path)
             self._connection.execute(f"CREATE VIEW {_quoted(name)} AS {sql}")
         except duckdb.Error as error:
             raise SourceUnreadable(
                 f"source {source.path}: cannot be read as {suffix} - {_first_line(error)}; must be a whole file "
                 "of that format. Export or copy it again."
             ) from error
+
+    def _parquet_source_sql(self, path: Path) -> str:
+        """Return SQL for a Parquet file, or for those of a folder in turn, all with the columns of the first."""
+        selects, before, columns = [], 0, ""
+        for part in parquet_parts(path) or [path]:
+            read = f"read_parquet({_pattern(part)}, file_row_number = true)"
+            if not columns:
+                names = self._connection.sql(f"SELECT * FROM {read} LIMIT 0").columns
+                columns = ", ".join(_quoted(n) for n in names if n != "file_row_number")
+            selects.append(f"SELECT file_row_number + {before + 1} AS {ROW}, {columns} FROM {read}")
+            counted = self._connection.execute(f"SELECT count(*) FROM {read}").fetchone()
+            before += counted[0] if counted else 0
+        return " UNION ALL ".join(selects)
 
     def query(self, sql: str, params: Mapping[str, Any] | None = None) -> pa.Table:
         """Return the whole result of a query; raise `EngineFault` where the engine refuses."""
@@ -243,6 +252,8 @@ class DuckDBEngine:
 
 def _connect(settings: dict[str, str]) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:", config=dict(settings))
+    # In `python -c` and notebooks DuckDB draws a bar on stdout, among the data.
+    connection.execute("SET enable_progress_bar = false")
     # Arrow output carries the session's zone; the tables are declared in UTC.
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     return connection

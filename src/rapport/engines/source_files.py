@@ -46,7 +46,7 @@ class CsvShape:
 
 
 def find_source(base: Path, path: str) -> Path:
-    """Return the file a source points to, relative to the folder of the programme.
+    """Return the file a source points to, or the folder of Parquet files, relative to the folder of the programme.
 
     Raises
     ------
@@ -54,10 +54,13 @@ def find_source(base: Path, path: str) -> Path:
         There is no such file; the message names the nearest in its folder.
     """
     found = base / path
-    if found.is_file():
+    if found.is_file() or parquet_parts(found):
         return found
     if found.is_dir():
-        raise SourceMissing(f"source {path}: is a folder; must be a file. Name one file in it.")
+        raise SourceMissing(
+            f"source {path}: is a folder without Parquet files; must be a file, or a folder of Parquet files that "
+            "are read one after the other. Name one file in it."
+        )
     if not found.parent.is_dir():
         raise SourceMissing(f"source {path}: no such folder - {found.parent}. Mend the path, or put the file there.")
     there = sorted(p.name for p in found.parent.iterdir() if p.is_file() and suffix_of(p))
@@ -66,8 +69,17 @@ def find_source(base: Path, path: str) -> Path:
     raise SourceMissing(f"source {path}: no such file{listing}.{close} Mend the path, or put the file there.")
 
 
+def parquet_parts(path: Path) -> list[Path]:
+    """Return the Parquet files of a folder in the order of their names; none where it is no folder."""
+    if not path.is_dir():
+        return []
+    return sorted(p for p in path.iterdir() if p.is_file() and p.name.lower().endswith(".parquet"))
+
+
 def suffix_of(path: Path) -> str | None:
-    """Return which of `SUFFIXES` a file has, or None."""
+    """Return which of `SUFFIXES` a file has, or None; a folder of Parquet files has theirs."""
+    if path.is_dir():
+        return ".parquet" if parquet_parts(path) else None
     return next((s for s in sorted(SUFFIXES, key=len, reverse=True) if path.name.lower().endswith(s)), None)
 
 
@@ -91,15 +103,22 @@ def known_suffix(path: Path, shown: str) -> str:
 def digest_source(base: Path, path: str) -> str:
     """Return the BLAKE2b digest (32 hex digits) of a source's bytes, read in blocks.
 
+    Of a folder, the names and sizes of its files belong to it.
+
     Raises
     ------
     SourceMissing
         There is no such file.
     """
     digest = hashlib.blake2b(digest_size=16)
-    with find_source(base, path).open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
+    found = find_source(base, path)
+    parts = parquet_parts(found)
+    for part in parts or [found]:
+        if parts:
+            digest.update(f"{part.name}\0{part.stat().st_size}\0".encode())
+        with part.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
     return digest.hexdigest()
 
 

@@ -96,7 +96,9 @@ class Source(Part):
     """One file of the company and how its columns map to Rapport's."""
 
     kind: SourceKind = Field(description="Which of Rapport's tables the file fills.")
-    path: Text = Field(description="File, relative to the programme's folder; .csv, .parquet or .xlsx.")
+    path: Text = Field(
+        description="File, relative to the programme's folder; .csv, .parquet or .xlsx; or a folder of .parquet."
+    )
     timezone: str | None = Field(
         default=None, description="Zone of times written without one; the programme's when absent."
     )

@@ -171,3 +171,42 @@ def test_the_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_bytes(b"abc")
     # `b2sum -l 128` of "abc".
     assert digest_source(tmp_path, "p.csv") == "cf4ab791c62b8d2b2109c90275287816"
+
+
+def parts(base: Path, *tables: dict[str, list[Any]]) -> Path:
+    folder = base / "parts"
+    folder.mkdir()
+    for number, columns in enumerate(tables):
+        pq.write_table(pa.table(columns), folder / f"part-{number}.parquet")
+    return folder
+
+
+def test_a_folder_of_parquet_files_is_read_in_the_order_of_their_names(tmp_path: Path) -> None:
+    folder = parts(tmp_path, {"id": ["a", "b"]}, {"id": []}, {"id": ["c"]})
+    (folder / "notes.txt").write_text("not data")
+    assert rows_of(tmp_path, source_of("parts")) == [
+        {"__row": 1, "id": "a"},
+        {"__row": 2, "id": "b"},
+        {"__row": 3, "id": "c"},
+    ]
+
+
+def test_columns_of_a_folder_are_found_by_name_in_every_file(tmp_path: Path) -> None:
+    parts(tmp_path, {"id": ["a"], "n": [1]}, {"n": [2], "id": ["b"], "more": ["x"]})
+    assert rows_of(tmp_path, source_of("parts")) == [{"__row": 1, "id": "a", "n": 1}, {"__row": 2, "id": "b", "n": 2}]
+
+
+def test_a_file_of_a_folder_that_lacks_a_column_is_refused(tmp_path: Path) -> None:
+    parts(tmp_path, {"id": ["a"], "n": [1]}, {"id": ["b"]})
+    with pytest.raises(SourceUnreadable, match="source parts: cannot be read"):
+        rows_of(tmp_path, source_of("parts"))
+
+
+def test_the_digest_of_a_folder_changes_with_any_of_its_files(tmp_path: Path) -> None:
+    folder = parts(tmp_path, {"id": ["a"]}, {"id": ["b"]})
+    first = digest_source(tmp_path, "parts")
+    assert first == digest_source(tmp_path, "parts")
+    pq.write_table(pa.table({"id": ["c"]}), folder / "part-1.parquet")
+    second = digest_source(tmp_path, "parts")
+    (folder / "part-1.parquet").rename(folder / "part-2.parquet")
+    assert len({first, second, digest_source(tmp_path, "parts")}) == 3
