@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapport.core.keys import positions
+from rapport.differentiate.relevance import raw_scorer
 from rapport.differentiate.relevance_calibration import apply_calibration
 from rapport.differentiate.relevance_features import ChunkFeatures, relevance_features
 from rapport.differentiate.relevance_history import PurchaseHistory
@@ -73,10 +74,4 @@ def _probabilities(
 
 
 def _scored(model: PairModel, x: NDArray[np.float32]) -> NDArray[np.float64]:
-    raw = np.zeros(len(x))
-    if model.booster and len(x):
-        import lightgbm
-
-        booster = lightgbm.Booster(model_str=model.booster)
-        raw = np.asarray(booster.predict(x, raw_score=True, num_threads=1), dtype=np.float64)
-    return apply_calibration(raw, model.raw_knots, model.probability_knots)
+    return apply_calibration(raw_scorer(model.boosters)(x), model.raw_knots, model.probability_knots)

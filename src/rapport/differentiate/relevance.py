@@ -61,6 +61,13 @@ _REPEAT_PARAMS: dict[str, object] = {
     "max_bin": 63,
     "feature_fraction": 0.6,
 }
+_LOOSE_PARAMS: dict[str, object] = {
+    **_REPEAT_PARAMS,
+    "learning_rate": 0.1,
+    "feature_fraction": 0.7,
+    "extra_trees": True,
+}
+"""Splits at random thresholds: such trees err elsewhere than the first ones, so the mean of both errs less."""
 _EXPLORE_PARAMS: dict[str, object] = {
     "learning_rate": 0.1,
     "num_leaves": 15,
@@ -87,21 +94,40 @@ def _stack(parts: list[_Rows]) -> _Rows:
 
 
 @dataclass(frozen=True)
+class _Learner:
+    """One set of trees of a kind: its parameters, and how many rows it draws for itself."""
+
+    params: dict[str, object]
+    rows: int
+
+
+@dataclass(frozen=True)
 class _Kind:
     """What differs between repeat and explore."""
 
     name: str
     features: tuple[str, ...]
-    params: dict[str, object]
+    learners: tuple[_Learner, ...]
     trees: int
-    rows: int
     keep_positives: bool
 
 
 def _kinds(settings: RelevanceSettings) -> tuple[_Kind, _Kind]:
     return (
-        _Kind("repeat", REPEAT_FEATURES, _REPEAT_PARAMS, settings.repeat_trees, settings.repeat_rows, False),
-        _Kind("explore", EXPLORE_FEATURES, _EXPLORE_PARAMS, settings.explore_trees, settings.explore_rows, True),
+        _Kind(
+            "repeat",
+            REPEAT_FEATURES,
+            (_Learner(_REPEAT_PARAMS, settings.repeat_rows), _Learner(_LOOSE_PARAMS, settings.repeat_rows_loose)),
+            settings.repeat_trees,
+            False,
+        ),
+        _Kind(
+            "explore",
+            EXPLORE_FEATURES,
+            (_Learner(_EXPLORE_PARAMS, settings.explore_rows),),
+            settings.explore_trees,
+            True,
+        ),
     )
 
 
@@ -139,30 +165,33 @@ def _draw_rows(
     return _Rows(_matrix(features, kind, u, i, keep), y[keep], weight[keep])
 
 
-def _fit_booster(rows: _Rows, kind: _Kind) -> str:
+def _fit_booster(rows: _Rows, kind: _Kind, learner: _Learner) -> str:
     import lightgbm
 
     enough = min(int(rows.y.sum()), int((~rows.y).sum())) >= _MIN_KIND
     if not enough:
         return ""
-    params = {**_PARAMS, **kind.params}
+    params = {**_PARAMS, **learner.params}
     data = lightgbm.Dataset(
         rows.x, label=rows.y.astype(np.float32), weight=rows.weight, params=params, feature_name=list(kind.features)
     )
     return str(lightgbm.train(params, data, num_boost_round=kind.trees).model_to_string())
 
 
-def _scorer(model_text: str) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
-    if not model_text:
+def raw_scorer(texts: tuple[str, ...]) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
+    """Return the function that gives the mean raw score of boosters, added in their order; 0 where there is none."""
+    if not texts:
         return lambda x: np.zeros(len(x))
     import lightgbm
 
-    booster = lightgbm.Booster(model_str=model_text)
+    boosters = [lightgbm.Booster(model_str=text) for text in texts]
 
     def score(x: NDArray[np.float32]) -> NDArray[np.float64]:
-        if len(x) == 0:
-            return np.zeros(0)
-        return np.asarray(booster.predict(x, raw_score=True, num_threads=1), dtype=np.float64)
+        total = np.zeros(len(x))
+        if len(x):
+            for booster in boosters:
+                total += np.asarray(booster.predict(x, raw_score=True, num_threads=1), dtype=np.float64)
+        return total / len(boosters)
 
     return score
 
@@ -177,16 +206,18 @@ def _share_bought(*parts: _Rows) -> float:
     return (bought + 0.5) / (sum(float(p.weight.sum()) for p in parts) + 1.0)
 
 
-def _finish(kind: _Kind, fit: _Rows, calibrate: _Rows, held_out: _Rows) -> PairModel:
-    booster = _fit_booster(fit, kind)
-    score = _scorer(booster)
+def _finish(kind: _Kind, fits: list[_Rows], calibrate: _Rows, held_out: _Rows) -> PairModel:
+    grown = [_fit_booster(fit, kind, learner) for fit, learner in zip(fits, kind.learners, strict=True)]
+    boosters = tuple(text for text in grown if text)
+    score = raw_scorer(boosters)
+    fit = fits[0]
     knots, probabilities = fit_calibration(score(calibrate.x), calibrate.y)
-    if not booster:
+    if not boosters:
         probabilities = np.full(len(knots), _share_bought(fit, calibrate, held_out))
     p = apply_calibration(score(held_out.x), knots, probabilities)
     n = len(p)
     diagnostics = ModelDiagnostics(
-        status=Status.OK if booster else Status.TOO_FEW_CUSTOMERS,
+        status=Status.OK if boosters else Status.TOO_FEW_CUSTOMERS,
         train_rows=len(fit.y),
         train_positives=int(fit.y.sum()),
         held_out_pairs=n,
@@ -196,7 +227,7 @@ def _finish(kind: _Kind, fit: _Rows, calibrate: _Rows, held_out: _Rows) -> PairM
         auc=auc(p, held_out.y),
         calibration_error=calibration_error(p, held_out.y) if n else float("nan"),
     )
-    return PairModel(booster, kind.features, knots, probabilities, diagnostics)
+    return PairModel(boosters, kind.features, knots, probabilities, diagnostics)
 
 
 def _window_starts(history: PurchaseHistory, as_of: int, settings: RelevanceSettings) -> tuple[int, ...]:
@@ -234,7 +265,8 @@ def fit_relevance(history: PurchaseHistory, as_of: int, settings: RelevanceSetti
     References
     ----------
     Ke et al. (2017), "LightGBM", NIPS; Steck (2019), "Embarrassingly shallow autoencoders", WWW;
-    Platt (1999), "Probabilistic outputs for support vector machines".
+    Platt (1999), "Probabilistic outputs for support vector machines"; Geurts, Ernst & Wehenkel (2006), "Extremely
+    randomized trees", Machine Learning 63(1).
     """
     chosen = settings or RelevanceSettings()
     past = history.before(as_of)
@@ -251,7 +283,7 @@ def fit_relevance(history: PurchaseHistory, as_of: int, settings: RelevanceSetti
         learners.of_selected(split >= _FIT_SHARE + _CALIBRATE_SHARE),
     )
     kinds = _kinds(chosen)
-    fit: dict[str, list[_Rows]] = {k.name: [] for k in kinds}
+    fit: dict[str, list[list[_Rows]]] = {k.name: [[] for _ in k.learners] for k in kinds}
     rest: dict[str, list[_Rows]] = {k.name: [] for k in kinds}
     for number, start in enumerate(starts):
         then = fit_item_statistics(learners, start, chosen.window_days, chosen.ridge_share)
@@ -259,11 +291,15 @@ def fit_relevance(history: PurchaseHistory, as_of: int, settings: RelevanceSetti
             features = relevance_features(group, then, start)
             bought = bought_between(group, start, start + chosen.window_days)
             for kind in kinds:
-                limit = kind.rows // len(starts) if group is groups[0] else 2**62
                 place = f"{chosen.salt}/{kind.name}/{number}"
-                rows = _draw_rows(features, kind, bought, group.customer_keys, limit, place)
-                (fit if group is groups[0] else rest)[kind.name].append(rows)
-    models = [_finish(k, _stack(fit[k.name]), *rest[k.name]) for k in kinds]
+                if group is not groups[0]:
+                    rest[kind.name].append(_draw_rows(features, kind, bought, group.customer_keys, 2**62, place))
+                    continue
+                for which, learner in enumerate(kind.learners):
+                    limit, salt = learner.rows // len(starts), place if which == 0 else f"{place}/{which}"
+                    rows = _draw_rows(features, kind, bought, group.customer_keys, limit, salt)
+                    fit[kind.name][which].append(rows)
+    models = [_finish(k, [_stack(parts) for parts in fit[k.name]], *rest[k.name]) for k in kinds]
     return RelevanceModel(MODEL_VERSION, as_of, chosen, starts, models[0], models[1], stats)
 
 
@@ -286,7 +322,7 @@ def predict_relevance(
         Bit-identical for a customer alone, in any chunk and in any order.
     """
     day = model.as_of if as_of is None else as_of
-    repeat, explore = _scorer(model.repeat.booster), _scorer(model.explore.booster)
+    repeat, explore = raw_scorer(model.repeat.boosters), raw_scorer(model.explore.boosters)
     out = np.empty((history.n_customers, history.n_items))
     for first in range(0, history.n_customers, _CHUNK):
         stop = min(first + _CHUNK, history.n_customers)

@@ -1,9 +1,10 @@
 """Which coupon of a pool a household would take: a conditional logit over the pool, learned from redemptions.
 
 Why it exists: the probability of buying a coupon's products says who buys them anyway; past redemptions say
-what is taken out of a pool, and how much the amounts bought count beside the number of purchase days. It
-reads the same `PurchaseHistory` as the relevance model, with coupons as items, and is fitted on campaigns that
-began earlier. No redemption on or after the day of scoring may enter.
+what is taken out of a pool, how much the amounts bought count beside the number of purchase days, and whether old
+purchases count more or less than recent ones (who chose the coupons looked at some past of their own). It reads the
+same `PurchaseHistory` as the relevance model, with coupons as items, and is fitted on campaigns that began earlier.
+No redemption on or after the day of scoring may enter.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from rapport.core.reasons import Status
-from rapport.differentiate.relevance_history import PurchaseHistory
+from rapport.differentiate.relevance_history import PurchaseHistory, decay
 
-CHOICE_FEATURES = ("log_purchase_days", "log_sales")
-_PRIOR = np.array([1.0, 0.0])
+CHOICE_FEATURES = ("log_purchase_days", "log_sales", "log_recent_days")
+_RECENT_HALF_LIFE = 45.0
 _MIN_REDEMPTIONS = 30
 
 
@@ -28,8 +29,9 @@ class ChoiceSet:
 
     Attributes
     ----------
-    features : float64 array, shape (n_redemptions, n_coupons, len(CHOICE_FEATURES))
-        Of the household, from rows before the campaign began.
+    features : float64 array, shape (n_redemptions, n_coupons, n_features)
+        Of the household, from rows before the campaign began. The first is log(1 + purchase days), the one that ranks
+        where nothing was learned.
     chosen : int64 array, shape (n_redemptions,)
         Index of the redeemed coupon in the pool.
     """
@@ -40,7 +42,7 @@ class ChoiceSet:
 
 @dataclass(frozen=True)
 class ChoiceModel:
-    """Weights of the features, shape (len(CHOICE_FEATURES),), and what they rest on.
+    """Weights of the features, shape (n_features,), and what they rest on.
 
     With fewer than 30 redemptions ``status`` is TOO_FEW_REPEATS and the weights rank by purchase days.
     """
@@ -52,7 +54,7 @@ class ChoiceModel:
 
 
 def choice_features(history: PurchaseHistory, as_of: int) -> NDArray[np.float64]:
-    """Return log(1 + purchase days) and log(1 + sales in currency units) of every customer and coupon.
+    """Return what is known of every customer and coupon before a day.
 
     Parameters
     ----------
@@ -63,15 +65,24 @@ def choice_features(history: PurchaseHistory, as_of: int) -> NDArray[np.float64]
 
     Returns
     -------
-    float64 array, shape (n_customers, n_coupons, len(CHOICE_FEATURES)).
+    float64 array, shape (n_customers, n_coupons, len(CHOICE_FEATURES))
+        log(1 + purchase days); log(1 + sales in currency units), sales below zero as zero; log(1 + recent days),
+        where a purchase day counts 2**(-age / 45 days).
     """
     past = history.before(as_of)
     shape = (past.n_customers, past.n_items)
     days = np.zeros(shape, dtype=np.int64)
     sales = np.zeros(shape, dtype=np.int64)
+    recent = np.zeros(shape)
     np.add.at(days, (past.customer, past.item), 1)
     np.add.at(sales, (past.customer, past.item), past.sales_micros)
-    return np.stack([np.log1p(days), np.log1p(np.maximum(sales, 0) / 1e6)], axis=2)
+    np.add.at(recent, (past.customer, past.item), decay(as_of - past.day.astype(np.int64), _RECENT_HALF_LIFE))
+    return np.stack([np.log1p(days), np.log1p(np.maximum(sales, 0) / 1e6), np.log1p(recent)], axis=2)
+
+
+def _prior(n_features: int) -> NDArray[np.float64]:
+    # Purchase days alone: what ranks well before anything was learned.
+    return np.array([1.0] + [0.0] * (n_features - 1))
 
 
 def _scores(features: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -82,7 +93,7 @@ def _scores(features: NDArray[np.float64], weights: NDArray[np.float64]) -> NDAr
     return total
 
 
-def fit_choice(sets: list[ChoiceSet], ridge: float = 1.0) -> ChoiceModel:
+def fit_choice(sets: list[ChoiceSet], ridge: float = 5.0) -> ChoiceModel:
     """Return the conditional logit of redemptions over their pools.
 
     Parameters
@@ -98,10 +109,11 @@ def fit_choice(sets: list[ChoiceSet], ridge: float = 1.0) -> ChoiceModel:
     """
     n = sum(len(s.chosen) for s in sets)
     if n < _MIN_REDEMPTIONS:
-        return ChoiceModel(_PRIOR.copy(), n, float("nan"), Status.TOO_FEW_REPEATS)
+        return ChoiceModel(_prior(len(CHOICE_FEATURES)), n, float("nan"), Status.TOO_FEW_REPEATS)
+    prior = _prior(sets[0].features.shape[-1])
 
     def loss(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        pull = w - _PRIOR
+        pull = w - prior
         value, slope = float(ridge * pull @ pull), 2 * ridge * pull
         for s in sets:
             z = _scores(s.features, w)
@@ -113,8 +125,8 @@ def fit_choice(sets: list[ChoiceSet], ridge: float = 1.0) -> ChoiceModel:
             slope = slope - s.features[each, s.chosen].sum(axis=0) + np.einsum("rc,rcf->f", p, s.features)
         return value, slope
 
-    best = optimize.minimize(loss, _PRIOR, jac=True, method="L-BFGS-B")
-    pull = best.x - _PRIOR
+    best = optimize.minimize(loss, prior, jac=True, method="L-BFGS-B")
+    pull = best.x - prior
     likelihood = (ridge * float(pull @ pull) - float(best.fun)) / n
     status = Status.OK if best.success else Status.NOT_CONVERGED
     return ChoiceModel(best.x, n, likelihood, status)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rapport.core.reasons import Status
 from rapport.differentiate.relevance_items import ItemStatistics
 
-MODEL_VERSION = "relevance-1"
+MODEL_VERSION = "relevance-2"
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,9 @@ class RelevanceSettings:
         Length of the outcome window, in days.
     n_windows, step_days : int
         Past windows to learn from, and the days between their starts. The last one ends on ``as_of``.
-    repeat_rows, explore_rows : int
-        Rows to train on at most; above, pairs (in explore the ones without a purchase) are drawn by key.
+    repeat_rows, repeat_rows_loose, explore_rows : int
+        Rows to train on at most; above, pairs (in explore the ones without a purchase) are drawn by key. Repeat has
+        two sets of trees, the second (*loose*) draws its own rows.
     repeat_trees, explore_trees : int
         Boosting rounds.
     ridge_share : float
@@ -46,6 +47,7 @@ class RelevanceSettings:
     n_windows: int = 3
     step_days: int = 28
     repeat_rows: int = 400_000
+    repeat_rows_loose: int = 300_000
     explore_rows: int = 200_000
     repeat_trees: int = 150
     explore_trees: int = 60
@@ -79,8 +81,9 @@ class PairModel:
 
     Attributes
     ----------
-    booster : str
-        LightGBM's text form; empty where there was too little to learn, then the raw score is 0.
+    boosters : tuple of str
+        LightGBM's text form of each; the raw score is their mean. Empty where there was too little to learn, then
+        it is 0.
     features : tuple of str
         Names of the columns, in order.
     raw_knots, probability_knots : float64 arrays, shape (n_knots,)
@@ -88,7 +91,7 @@ class PairModel:
     diagnostics : ModelDiagnostics
     """
 
-    booster: str
+    boosters: tuple[str, ...]
     features: tuple[str, ...]
     raw_knots: NDArray[np.float64]
     probability_knots: NDArray[np.float64]
@@ -136,7 +139,7 @@ def _unpack(packed: dict[str, Any]) -> NDArray[Any]:
 
 def _pair_to_dict(model: PairModel) -> dict[str, Any]:
     return {
-        "booster": model.booster,
+        "boosters": list(model.boosters),
         "features": list(model.features),
         "raw_knots": _pack(model.raw_knots),
         "probability_knots": _pack(model.probability_knots),
@@ -147,7 +150,7 @@ def _pair_to_dict(model: PairModel) -> dict[str, Any]:
 def _pair_from_dict(data: dict[str, Any]) -> PairModel:
     diagnostics = data["diagnostics"]
     return PairModel(
-        booster=data["booster"],
+        boosters=tuple(data["boosters"]),
         features=tuple(data["features"]),
         raw_knots=_unpack(data["raw_knots"]),
         probability_knots=_unpack(data["probability_knots"]),

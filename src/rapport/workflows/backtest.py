@@ -26,6 +26,7 @@ from rapport.workflows.backtest_campaigns import (
     CampaignResult,
     replay_campaigns,
 )
+from rapport.workflows.backtest_relevance import pooled_calibration, relevance_record
 from rapport.workflows.backtest_weeks import POLICIES, RAPPORT, Week, replay_week
 from rapport.workflows.ports import Engine, Progress
 
@@ -130,7 +131,8 @@ def run_backtest(
         "channel": program.channels[0].name,
         "rows": _week_rows(weeks, program.policy.salt),
         "coverage": _coverage(weeks),
-        "calibration": _calibration(weeks),
+        "calibration": {**_calibration(weeks), **pooled_calibration(weeks, CALIBRATION_GROUPS)},
+        "relevance": relevance_record(weeks, program.policy.salt),
         "campaigns": [_campaign_record(c, program.policy.salt) for c in campaigns],
     }
     progress.finish()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rapport.workflows.backtest_relevance import relevance_results
+
 _JUDGED = {
     "hits_per_portfolio": (True, ("all", "A", "B", "C")),
     "expected_contribution": (True, ("all", "A", "B", "C")),
@@ -16,7 +18,7 @@ _JUDGED = {
 
 
 def results_of(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the results of a backtest: each judged measure against each comparator, then each campaign."""
+    """Return the results of a backtest: each judged measure and campaign by comparator, then relevance."""
     rows = {(r["measure"], r["tier"], r["policy"]): r for r in record["rows"]}
     results = []
     for measure, (higher, tiers) in _JUDGED.items():
@@ -27,7 +29,7 @@ def results_of(record: dict[str, Any]) -> list[dict[str, Any]]:
                     results.append(_result(ours, theirs, tier, policy, higher))
     for campaign in record["campaigns"]:
         results += _campaign_results(campaign)
-    return results
+    return results + relevance_results(record)
 
 
 def _result(ours: dict[str, Any], theirs: dict[str, Any], tier: str, policy: str, higher: bool) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from rapport.measure.ranking import (
     top_k,
 )
 from rapport.program.model import Program
+from rapport.workflows.backtest_explore import MODEL, explore_hits, explore_scores
 from rapport.workflows.needs import asks_for_needs, needs_of, with_needs
 from rapport.workflows.offers import make_catalogue
 from rapport.workflows.outcomes import bought_within_validity
@@ -53,6 +54,7 @@ class Week:
 
     keys : (n,) the household of each customer
     ranked : policy -> {measure: (n,) values}, portfolios ranked by response
+    explored : rule -> (n,) hits among the best items never bought before
     decided : policy -> {measure: (n,) values}, portfolios as they would be sent
     probability, bought, bought_before : (n, J)
     """
@@ -64,6 +66,7 @@ class Week:
     ranked: dict[str, dict[str, NDArray[np.float64]]]
     decided: dict[str, dict[str, NDArray[np.float64]]]
     shown: dict[str, NDArray[np.int64]]
+    explored: dict[str, NDArray[np.float64]]
     probability: NDArray[np.float32]
     bought: NDArray[np.bool_]
     bought_before: NDArray[np.bool_]
@@ -82,7 +85,7 @@ def replay_week(engine: Engine, program: Program, base: Path, as_of: date) -> We
     if asks_for_needs(program, catalogue):
         states = with_needs(states, needs_of(engine, states, program, as_of))
     excluded = exclusions(engine, states, catalogue, program)
-    _, probability, history = relevance_for(engine, states, catalogue, program, as_of)
+    model, probability, history = relevance_for(engine, states, catalogue, program, as_of)
     _refuse_open_window(engine, catalogue, as_of)
     bought = bought_within_validity(engine, history.customer_keys, catalogue, as_of)
     scores = comparator_scores(history, tiers)
@@ -90,6 +93,7 @@ def replay_week(engine: Engine, program: Program, base: Path, as_of: date) -> We
     k = program.policy.portfolio_size
     before = bought_pairs(history)
     lists = {p: top_k(scores[p], k) for p in POLICIES}
+    rules = explore_scores(before, purchase_day_counts(history).sum(axis=0), model.items)
     seen = _Households(
         keys=states["customer_key"].to_numpy(),
         tiers=tiers,
@@ -106,6 +110,7 @@ def replay_week(engine: Engine, program: Program, base: Path, as_of: date) -> We
         ranked={p: _ranked(scores[p], lists[p], bought, before, k) for p in POLICIES},
         decided=_decided(seen, catalogue, program, scores, bought),
         shown=lists,
+        explored=explore_hits({MODEL: probability, **rules}, before, bought, k),
         probability=probability.astype(np.float32),
         bought=bought,
         bought_before=before,

@@ -95,7 +95,7 @@ def test_repeat_and_explore_are_diagnosed_on_households_not_learned_from(model: 
     # ten groups of about 18 pairs: even perfect probabilities miss by sqrt(2/pi) * sqrt(p (1 - p) / 18) <= 0.094
     # on average; the sharp test of calibration is the one against planted probabilities
     assert model.repeat.diagnostics.held_out_pairs >= 180
-    assert model.repeat.diagnostics.calibration_error < 0.094
+    assert model.repeat.diagnostics.calibration_error < 0.094 + 2 * 0.022
 
 
 def test_rows_on_or_after_the_day_change_neither_model_nor_probability(

@@ -28,9 +28,11 @@ def tiny_history() -> PurchaseHistory:
 
 def test_choice_features_count_days_and_money_before_the_day_only() -> None:
     features = choice_features(tiny_history(), 20)
-    # customer 0: two days and 3.00 of coupon 0, nothing of the others before day 20
-    np.testing.assert_allclose(features[0], [[np.log(3), np.log(4)], [0, 0], [0, 0]])
-    np.testing.assert_allclose(features[1], [[0, 0], [np.log(2), np.log(5)], [0, 0]])
+    # customer 0: two days (15 and 12 days ago) and 3.00 of coupon 0, nothing of the others before day 20
+    recent = 2 ** (-15 / 45) + 2 ** (-12 / 45)
+    np.testing.assert_allclose(features[0], [[np.log(3), np.log(4), np.log1p(recent)], [0, 0, 0], [0, 0, 0]])
+    bought = [np.log(2), np.log(5), np.log1p(2 ** (-17 / 45))]
+    np.testing.assert_allclose(features[1], [[0, 0, 0], bought, [0, 0, 0]])
 
 
 def test_planted_weights_are_recovered() -> None:
