@@ -6,6 +6,7 @@ asked once, in one of five folds; no last basket of somebody who is asked reache
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,7 +41,7 @@ BESIDE = {
     "upcf": "UP-CF@r",
     "neighbours": "neighbours' last baskets",
 }
-SMALL_CUSTOMERS = 600
+SMALL_CUSTOMERS = 400
 Floats = NDArray[np.float64]
 
 
@@ -145,6 +146,7 @@ class _Bench:
             words.row(
                 "fold_s", "seconds to learn and ask, one fold, one thread", float(np.median(self._seconds)), "s"
             ),
+            words.row("peak_gib", "peak memory, reading and comparators included", _peak_gib(), "GiB"),
         ]
 
 
@@ -237,6 +239,10 @@ class _Words:
             comparator="personal frequency, popularity of pasts",
             comparator_value=float(np.mean(self._of("pasts_frequency", measure))),
         )
+
+
+def _peak_gib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def _listed(scores: NDArray[np.float32], ties: Floats) -> Ints:
