@@ -229,6 +229,9 @@ def _candidates(
     """Return customers, items and whether the pair was bought before, by customer."""
     blend = scores[SCORE_NAMES.index("neighbours")] + scores[SCORE_NAMES.index("after_past")]
     blend = blend + items[:, ITEM_NAMES.index("last_popularity")]
+    # An item that no known basket holds is there only because somebody bought it in a basket that is to be told.
+    seen = items[:, ITEM_NAMES.index("popularity")] + items[:, ITEM_NAMES.index("last_popularity")] > 0
+    blend[:, ~seen] = -np.inf
     asks = np.zeros(known.past.customers, dtype=bool)
     asks[asked] = True
     pairs = known.pairs

@@ -129,7 +129,9 @@ class _Bench:
         words = _Words(self._name, self._barred, self._customers, hits)
         found = [words.ours(measure) for measure in BARS]
         found += [words.above(measure, "ours", way) for measure in BARS for way in BESIDE]
-        found += [words.apart(measure, way) for measure in ("repeat10", "explore10", "own10") for way in BESIDE]
+        # Where nobody buys anything again, or anything new, there is nothing to find and no figure.
+        apart = [m for m in ("repeat10", "explore10", "own10") if not np.isnan(getattr(hits["ours"], m)).all()]
+        found += [words.apart(measure, way) for measure in apart for way in BESIDE]
         found += self._further(words, hits["ours"])
         found += [words.by_pasts(measure) for measure in BARS]
         return found

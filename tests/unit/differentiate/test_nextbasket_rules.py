@@ -181,6 +181,15 @@ def test_candidates_are_all_own_items_and_others_once_each() -> None:
         assert (mine & ~rows.own).sum() == 100
 
 
+def test_an_item_that_no_known_basket_holds_is_no_candidate() -> None:
+    # Every item is bought once: what somebody who is asked bought last stands in no other basket.
+    shop = made([(c, p, [4 * c + p]) for c in range(20) for p in range(4)])
+    state, teachers, asked = _asked(shop)
+    rows = rows_of(state, teachers, asked)
+    assert outcomes(rows, teachers.target).sum() == 0
+    assert all((~rows.own & (rows.customer == c)).sum() == 20 * 4 - len(asked) - 3 for c in asked)
+
+
 def test_the_order_of_rows_in_the_file_changes_nothing() -> None:
     shop = simulate_baskets(120)
     whole = baskets(shop.customer, shop.position, shop.offsets, shop.items)
