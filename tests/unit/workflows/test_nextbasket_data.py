@@ -97,3 +97,27 @@ def test_made_up_baskets_are_the_same_every_time() -> None:
     assert one.customers == 50
     assert one.counts.min() >= 3
     assert (one.items != two.items).nnz == 0
+
+
+def measured(folder: Path, monkeypatch: pytest.MonkeyPatch, **columns: Any) -> dict[str, Any]:
+    monkeypatch.setenv(VARIABLE, str(written(folder, **columns)))
+    return {r["name"]: r for r in bench_nextbasket(folder, False, lambda text: None)}
+
+
+def test_where_no_two_baskets_share_an_item_nothing_can_be_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whoever finds anything here has seen the baskets that are to be told.
+    alone = [[3 * u + p] for u in range(6) for p in range(3)]
+    found = measured(tmp_path, monkeypatch, items=alone)
+    for name in ("tafeng_recall10", "tafeng_recall20", "tafeng_ndcg10", "tafeng_candidates", "tafeng_pasts_recall10"):
+        assert found[name]["value"] == 0
+    assert found["tafeng_recall10"]["meets"] is False
+    assert not [name for name in found if name.startswith("tafeng_repeat10")]
+
+
+def test_customers_who_are_all_alike_are_told_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = measured(tmp_path, monkeypatch, items=[[5, 6, 7]] * 18)
+    assert found["tafeng_recall10"]["value"] == 1
+    assert found["tafeng_recall10"]["interval"] == [1, 1]
+    assert found["tafeng_recall10_above_frequency"]["value"] == 0
