@@ -181,14 +181,15 @@ def tables_page() -> str:
     return "\n".join(rows)
 
 
-_BLOCK = re.compile(r"(<!-- (figures|compared):(\w+)((?: \w+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- (figures|compared):(\w+)((?: =?\w+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def with_figures(text: str) -> str:
     """Return a text whose blocks of figures are written from docs/benchmarks/NAME.json.
 
     A block begins with ``<!-- figures:NAME start start -->``, one line a result, or ``<!-- compared:NAME start -->``,
-    one line a comparator and one column a tier or campaign; it holds the results whose names begin so.
+    one line a comparator and one column a tier or campaign; it holds the results whose names begin so. A start
+    that is written ``=name`` holds the result of that name alone.
     """
     shapes = {"figures": _listed, "compared": _compared}
     return _BLOCK.sub(lambda m: m[1] + figures(m[3], tuple(m[4].split()), shapes[m[2]]) + m[5], text)
@@ -197,7 +198,8 @@ def with_figures(text: str) -> str:
 def figures(name: str, starts: tuple[str, ...], shape: Callable[[list[dict[str, Any]]], list[list[str]]]) -> str:
     """Return the results of one benchmark file whose names begin with one of `starts` (all without) as a table."""
     found = json.loads((ROOT / "docs" / "benchmarks" / f"{name}.json").read_text(encoding="utf-8"))
-    results = [r for r in found["results"] if not starts or r["name"].startswith(starts)]
+    begin = tuple(s for s in starts if not s.startswith("="))
+    results = [r for r in found["results"] if not starts or r["name"].startswith(begin) or f"={r['name']}" in starts]
     if not results:
         raise SystemExit(f"docs/benchmarks/{name}.json has no result that begins with {' or '.join(starts)}")
     head, *rows = shape(results)

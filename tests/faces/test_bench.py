@@ -21,6 +21,14 @@ FIGURES = {
     "allocate": {"allocate_1m_gap", "allocate_violations"},
     "lifetime": {"cdnow_mae", "cdnow_bgnbd_ll", "regular_mae_ratio", "lifetime_1m_fit_s"},
     "features": {"features_100m_s", "features_100m_gb", "features_growth", "features_vs_implicit"},
+    "nextbasket": {
+        "planted_recall10",
+        "planted_recall20",
+        "planted_ndcg10",
+        "planted_recall10_above_tifuknn",
+        "planted_recall10_above_upcf",
+        "planted_pasts_recall10",
+    },
     "now": {"now_p50_ms", "now_p99_ms", "now_limits_exceeded", "now_used_fewer", "now_value_fewer_paced"},
 }
 
@@ -52,6 +60,15 @@ def test_a_small_bench_gives_its_figures_in_the_one_shape(name: str) -> None:
     if name == "now":
         values = {r["name"]: r["value"] for r in ran.data["results"]}
         assert values["now_limits_exceeded"] == 0
+
+
+def test_next_baskets_without_the_public_file_say_what_to_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAPPORT_TAFENG", raising=False)
+    ran = rapport("bench", "nextbasket")
+    assert ran.code == 7
+    assert "RAPPORT_TAFENG" in ran.talk
+    assert "user_id, basket_index, items" in ran.talk
+    assert "--small" in ran.talk
 
 
 def test_a_whole_turn_has_no_small_size() -> None:

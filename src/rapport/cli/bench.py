@@ -27,6 +27,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "now": ("now",),
     "lifetime": ("lifetime",),
     "features": ("features",),
+    "nextbasket": ("nextbasket",),
 }
 """The benches that are functions ``workflows.bench_X.bench_X``; the names of the figures of a part begin with X."""
 
@@ -42,7 +43,9 @@ def bench_command(name: str, small: bool, only: tuple[str, ...], as_json: bool) 
     decide: score a catalogue for a million customers and plan them. plan: the second half of that. allocate: find
     prices and a plan under a thousand limits. now: one decision at once, and a day of them. lifetime: forecasts of
     purchases on public and simulated customers, and their speed. features: a hundred million purchase lines to states
-    and shortlists. demo, starter: a whole turn of the demonstration, or of the small made-up shop.
+    and shortlists. nextbasket: the items of next baskets told from earlier ones, on the baskets of Ta-Feng in the
+    Parquet file that RAPPORT_TAFENG names. demo, starter: a whole turn of the demonstration, or of the small made-up
+    shop.
     """
     from rapport.core.errors import LookupFailed, nearest
     from rapport.wiring import bench_header
