@@ -21,6 +21,7 @@ from rapport.program.rules import cannot_be_asked, check_rule, no_condition
 from rapport.workflows.conditions import check_declared, conditions_of
 from rapport.workflows.offers import ASKED, check_offer_file, read_offer_file
 from rapport.workflows.ports import Engine, EngineFault
+from rapport.workflows.worksheet_edits import read_edits
 
 
 def find_program(given: Path) -> Path:
@@ -61,6 +62,8 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
         A rule, or an offer's own condition in a file, holds something that rules may not, or is no condition.
     OfferInvalid
         The file of offers cannot be read, or a number in it makes no sense.
+    WorksheetInvalid
+        The file of the worksheet's edits is not in order.
     """
     sources = {}
     for source in program.sources:
@@ -70,6 +73,7 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
         plan_reading(source, view, schema, program.timezone)
         sources[source.kind] = source.path
     check_offer_file(program, base)
+    read_edits(base)
     _try_conditions(program, base, engine)
     if program.offers.query is not None:
         engine.check_question(program.offers.query, ASKED, "offers.query")
