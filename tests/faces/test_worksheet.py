@@ -213,6 +213,8 @@ def test_a_spoiled_file_of_edits_stops_the_turn_with_its_line(composed: Path, tm
     shop = copied(composed, tmp_path / "shop", state=False)
     head = "by,segment,product,veto,boost,reason,note,editor,at"
     (shop / "worksheet.csv").write_text(f"{head}\ntier,A,Milk,,much,,,,\n", encoding="utf-8")
-    ran = rapport("turn", shop)
-    assert ran.code == 10
-    assert "worksheet.csv line 2: boost is 'much'; must be a number in [-0.9, 10]" in ran.talk
+    for command in ("check", "turn"):
+        ran = rapport(command, shop)
+        assert ran.code == 10
+        assert "worksheet.csv line 2: boost is 'much'; must be a number in [-0.9, 10]" in ran.talk
+    assert not (shop / "state").exists()

@@ -43,12 +43,14 @@ def run_turn(
     from rapport.workflows.offers import check_offer_file
     from rapport.workflows.plays import shelf
     from rapport.workflows.programs import check_rules, find_program, read_program
+    from rapport.workflows.worksheet_edits import read_edits
 
     path = find_program(program)
     programme = read_program(path)
     check_rules(programme)
     check_offer_file(programme, path.parent)
     shelf(programme, path.parent)
+    read_edits(path.parent)
     # After the programme: a wrong one is told without waiting for all that a turn needs.
     from rapport.wiring import tools_for
     from rapport.workflows.turn import begin_turn, restart_turn, run_stages

@@ -23,6 +23,7 @@ from rapport.workflows.offers import ASKED, check_offer_file, read_offer_file
 from rapport.workflows.plays import try_plays
 from rapport.workflows.ports import Engine, EngineFault
 from rapport.workflows.tiers import check_criterion, try_criterion
+from rapport.workflows.worksheet_edits import read_edits
 
 
 def find_program(given: Path) -> Path:
@@ -63,6 +64,8 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
         A rule, or an offer's own condition in a file, holds something that rules may not, or is no condition.
     OfferInvalid
         The file of offers cannot be read, or a number in it makes no sense.
+    WorksheetInvalid
+        The file of the worksheet's edits is not in order.
     """
     sources = {}
     for source in program.sources:
@@ -72,6 +75,7 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
         plan_reading(source, view, schema, program.timezone)
         sources[source.kind] = source.path
     check_offer_file(program, base)
+    read_edits(base)
     _try_conditions(program, base, engine)
     plays = try_plays(engine, program, base)
     if program.offers.query is not None:
