@@ -20,6 +20,9 @@ from rapport.core import errors
 from rapport.core.reasons import REASON_MEANINGS
 from rapport.core.tables import BOOSTS, CATALOGUE, DECISIONS, LOADED, READOUT, SCORES, SOURCE_COLUMNS, STATES, TOUCHES
 from rapport.program.model import Part, Program
+from rapport.program.parse import parse_part
+from rapport.program.play_columns import BY_SOURCE, BY_TRAIT, OF_VALUE, columns_of, lacking
+from rapport.program.plays import Contact, Play, Restrain, Steer
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTE = "<!-- Written by tools/docs_in_step.py from the declarations in the code. Do not edit. -->\n"
@@ -33,6 +36,7 @@ def main() -> int:
         "docs/reference/errors.md": errors_page(),
         "docs/reference/reasons.md": reasons_page(),
         "docs/reference/tables.md": tables_page(),
+        "docs/reference/plays.md": plays_page(),
         "README.md": with_figures((ROOT / "README.md").read_text(encoding="utf-8")),
     }
     stale = [name for name, text in pages.items() if _read(name) != text]
@@ -96,7 +100,8 @@ def _parts(model: type[Part], path: str) -> Iterator[tuple[str, type[Part]]]:
     for name, field in model.model_fields.items():
         text = repr(field.annotation)
         for part in _models(field.annotation):
-            inside = f"{path}.{name}" if path else name
+            inside = f"{path.strip('[]')}.{name}" if path else name
+            inside += ".NAME" if text.startswith("dict") else ""
             yield from _parts(part, f"[[{inside}]]" if text.startswith("tuple") else f"[{inside}]")
 
 
@@ -127,6 +132,44 @@ def _kind(schema: dict[str, Any], defs: dict[str, Any]) -> str:
     bounds = {"minimum": ">= {}", "exclusiveMinimum": "> {}", "maximum": "<= {}", "exclusiveMaximum": "< {}"}
     told = [form.format(f"{schema[k]:g}") for k, form in bounds.items() if k in schema]
     return kind + (f", {' and '.join(told)}" if told else "")
+
+
+def plays_page() -> str:
+    """Return the page of plays: the settings of a play, the columns it may name, and each that comes with Rapport."""
+    parts = ["# Plays\n", NOTE, "How to use them: [guide](../guides/plays.md).\n"]
+    folder = ROOT / "src" / "rapport" / "plays"
+    for path in sorted(folder.glob("*.toml")):
+        play = parse_part(path.read_text(encoding="utf-8"), path.name, Play)
+        lacks = lacking(columns_of(play.when, *_at_stake(play)), MAPPED, ())
+        needs = "; ".join(f"`{b.source}.{b.column}` ({b.meaning})" for b in lacks)
+        told = [("why", play.why), ("who does it", play.owner), ("evidence", play.evidence)]
+        told += [("unlocked by", f"a trait of the customer source: {needs}")] if lacks else []
+        rows = "\n".join(f"| {name} | {text} |" for name, text in told)
+        source = path.read_text(encoding="utf-8").strip()
+        parts.append(f"## {play.name}\n\n{play.title}.\n\n| | |\n|---|---|\n{rows}\n\n```toml\n{source}\n```\n")
+    parts.append("## What a play may say\n")
+    for model in (Play, Contact, Restrain, Steer):
+        parts.append(f"### {model.__name__}\n\n{(model.__doc__ or '').strip().splitlines()[0]}\n")
+        parts.append("| setting | default | meaning |\n|---|---|---|")
+        for name, field in model.model_fields.items():
+            shown = "required" if field.is_required() else f"`{_plain(field.get_default(call_default_factory=True))}`"
+            parts.append(f"| `{name}` | {shown} | {field.description or ''} |")
+        parts.append("")
+    parts.append("## Columns\n\nBeside those of the [state](tables.md) and the traits:\n")
+    parts.append("| column | meaning | comes from |\n|---|---|---|")
+    parts += [f"| `{name}` | {meaning} | the score |" for name, meaning in OF_VALUE.items()]
+    parts += [
+        f"| `{name}` | {b.meaning} | trait `{b.column}` of the customer source |" for name, b in BY_TRAIT.items()
+    ]
+    return "\n".join(parts) + "\n"
+
+
+MAPPED = {(b.source, b.column) for b in BY_SOURCE.values()}
+"""As if everything that sources can hold were mapped."""
+
+
+def _at_stake(play: Play) -> tuple[str, ...]:
+    return (play.treatment.at_stake,) if isinstance(play.treatment, Contact) else ()
 
 
 def errors_page() -> str:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from rapport.core.errors import OfferInvalid, ProgramInvalid, nearest
 from rapport.customize.names import readable_name, show_day, show_percent
 from rapport.customize.sandbox import CheckedTemplate
+from rapport.customize.talks import TalkWords, talk_columns
 
 Format = Literal["message", "print"]
 
@@ -103,17 +104,6 @@ class SenderFacts:
     talks: Mapping[str, TalkWords] = field(default_factory=dict)
     talk_channels: frozenset[str] = frozenset()
     only_talk: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class TalkWords:
-    """A play's reason to talk as the one who talks sees it; `say` is a template of its own, from `place`."""
-
-    title: str
-    why: str
-    owner: str
-    say: str
-    place: str
 
 
 @dataclass(frozen=True)
@@ -449,16 +439,13 @@ def _sold(decision: dict[str, Any], talk: str | None) -> dict[str, Any]:
 def _talk_row(
     talk: str | None, decision: dict[str, Any], filled: Mapping[str, Any], checked: _Checked, sender: SenderFacts
 ) -> dict[str, str]:
-    """Return the columns for the one who talks; none in channels without plays, empty without a reason to talk."""
+    """Return the columns for the one who talks; none in channels without plays."""
     if decision["channel"] not in sender.talk_channels:
         return {}
-    names = ("play", "play_title", "owner", "why", "because", "say")
-    if talk is None:
-        return dict.fromkeys(names, "")
-    words = sender.talks[talk]
-    said = _one_line(checked.talks[talk].fill(dict(filled)))
-    values = (talk.partition(":")[2], words.title, words.owner, words.why, decision["because"], said)
-    return dict(zip(names, map(_one_line, values), strict=True))
+    words = sender.talks.get(talk or "")
+    said = checked.talks[talk].fill(dict(filled)) if talk else ""
+    told = talk_columns(talk, words, decision["because"], said)
+    return {name: _one_line(value) for name, value in told.items()}
 
 
 def _form_of(channel: str, sender: SenderFacts) -> Format:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from rapport.customize.compose import ComposedMessage, SenderFacts, TalkWords, TemplateSet, compose_messages
+from rapport.customize.compose import ComposedMessage, SenderFacts, TemplateSet, compose_messages
+from rapport.customize.talks import TalkWords
 from rapport.identify.load_sql import name_traits
 from rapport.program.model import Program
 from rapport.workflows.plays import figures_text, with_worth
