@@ -104,9 +104,17 @@ class FactorFit:
 
 @dataclass(frozen=True)
 class FactorModel:
-    """Everything needed to score anybody: small, global, as of a day."""
+    """Everything needed to score anybody: small, global, as of a day.
+
+    Attributes
+    ----------
+    as_of, learned_from : int, tuple of int
+        The day, and the first days of the windows whose outcomes taught the weights, in days since 1970-01-01.
+    """
 
     version: str
+    as_of: int
+    learned_from: tuple[int, ...]
     settings: FactorSettings
     folding: Folding
     items: ItemTerms
@@ -150,10 +158,12 @@ class Snapshot:
 
     counts : as of the day
     window : result of ``factor_outcomes_sql`` for the window before the day
+    day : days since 1970-01-01, kept with the model
     """
 
     counts: PairCounts
     window: pa.Table
+    day: int = 0
 
 
 def fit_factors(snapshots: Sequence[Snapshot], settings: FactorSettings) -> FactorModel:
@@ -198,7 +208,16 @@ def fit_factors(snapshots: Sequence[Snapshot], settings: FactorSettings) -> Fact
     explore_weights, explore_fit = _learned(explore, len(EXPLORE), EXPLORE.index("newcomers"))
     repeat_weights, repeat_fit = _learned(repeat, len(FEATURES), FEATURES.index("rebuy"))
     return FactorModel(
-        VERSION, settings, foldings[0], items[0], explore_weights, repeat_weights, explore_fit, repeat_fit
+        version=VERSION,
+        as_of=snapshots[0].day,
+        learned_from=tuple(snapshots[k].day for k in windows),
+        settings=settings,
+        folding=foldings[0],
+        items=items[0],
+        explore_weights=explore_weights,
+        repeat_weights=repeat_weights,
+        explore=explore_fit,
+        repeat=repeat_fit,
     )
 
 

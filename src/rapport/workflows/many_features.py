@@ -105,7 +105,7 @@ def fit_many(many: Many, progress: Progress) -> FactorModel:
         day = many.as_of - k * length
         bound = {"key_from": low, "key_to": high}
         window = many.engine.query(factor_outcomes_sql(), {"starts": day - length, "ends": day, **bound})
-        snapshots.append(Snapshot(read_counts(many, keys, day, (low, high)), window))
+        snapshots.append(Snapshot(read_counts(many, keys, day, (low, high)), window, (day - date(1970, 1, 1)).days))
     model = fit_factors(snapshots, many.settings)
     progress.finish()
     return model
@@ -120,12 +120,17 @@ def read_many(many: Many, model: FactorModel, progress: Progress) -> Iterator[Ma
     ranges = key_ranges(lines)
     progress.start("states and features", len(ranges))
     for keys in ranges:
-        make_purchases_of(many, keys)
-        states = read_states(many, keys)
-        counts = read_counts(many, np.ascontiguousarray(states["customer_key"].to_numpy()), many.as_of, keys)
-        yield ManyChunk(states, counts, customer_factors(model, counts))
+        yield read_range(many, model, keys)
         progress.advance(1)
     progress.finish()
+
+
+def read_range(many: Many, model: FactorModel, keys: tuple[int, int]) -> ManyChunk:
+    """Return the customers of one range of keys, in their order, such as a chunk of `plan_many.Crowd` asks for."""
+    make_purchases_of(many, keys)
+    states = read_states(many, keys)
+    counts = read_counts(many, np.ascontiguousarray(states["customer_key"].to_numpy()), many.as_of, keys)
+    return ManyChunk(states, counts, customer_factors(model, counts))
 
 
 def make_purchases_of(many: Many, keys: tuple[int, int]) -> None:

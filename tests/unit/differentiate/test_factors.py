@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
+import numba
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -24,6 +25,7 @@ from rapport.differentiate.factors_als import Folding, fit_item_factors, fold_cu
 from rapport.differentiate.factors_counts import PairCounts, bought_after, pair_counts
 from rapport.differentiate.factors_kernel import gram
 from rapport.differentiate.factors_logit import fit_logit
+from rapport.differentiate.factors_record import factors_from_json, factors_to_json
 
 NOTHING = pa.table({"customer_key": pa.array([], pa.int64()), "item_index": pa.array([], pa.int32())})
 
@@ -229,3 +231,44 @@ def test_counts_of_selected_customers_keep_their_rows() -> None:
     assert part.item.tolist() == counts.item[np.isin(counts.row, [1, 2, 5])].tolist()
     assert {f.name for f in fields(PairCounts)} == set(vars(part))
     assert replace(part, n_items=8).row.tolist() == [0] * 3 + [1] * 3 + [2] * 3
+
+
+def test_any_number_of_threads_gives_the_same_bytes(model: FactorModel) -> None:
+    counts = blocks(61)
+    most = customer_terms(model, counts)
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        one = customer_terms(model, counts)
+    finally:
+        numba.set_num_threads(before)
+    assert one.factors.tobytes() == most.factors.tobytes()
+    assert one.logit.tobytes() == most.logit.tobytes()
+
+
+def test_a_kept_model_scores_to_the_same_bits(model: FactorModel) -> None:
+    text = factors_to_json(model)
+    kept = factors_from_json(text)
+    assert factors_to_json(kept) == text
+    counts = blocks(9)
+    assert probabilities(kept, counts).tobytes() == probabilities(model, counts).tobytes()
+
+
+def test_a_model_of_nobody_can_be_kept() -> None:
+    model = fit_factors(the_same(NOTHING, counts_of([], 0)), FactorSettings(width=3))
+    kept = factors_from_json(factors_to_json(model))
+    assert kept.repeat.status is Status.TOO_FEW_CUSTOMERS
+    assert np.isnan(kept.repeat.calibration_error)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("{}", "cannot be read"), ("no", "cannot be read"), ("[]", "cannot be read")]
+)
+def test_a_text_that_is_no_model_is_refused(text: str, said: str) -> None:
+    with pytest.raises(StateDamaged, match=said):
+        factors_from_json(text)
+
+
+def test_a_model_of_another_version_is_refused(model: FactorModel) -> None:
+    with pytest.raises(StateDamaged, match="is of version 'factors-0'; must be 'factors-1'"):
+        factors_from_json(factors_to_json(replace(model, version="factors-0")))
