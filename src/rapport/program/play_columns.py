@@ -27,6 +27,7 @@ OF_VALUE: dict[str, str] = {
     "value_rank": "1 for the customer worth most, 2 for the next",
     "value_rank_share": "rank by worth over the number of customers: 0.05 and below is the top 5 %",
     "earlier_rank_share": "rank by sales in the earlier of two compared periods, among those who bought in it",
+    "prospect_value_micros": "contribution of the first year of look-alikes; empty for who has bought",
     "margin_rank_share": "rank by margin per day of being a customer, among those who ever bought",
 }
 """What the score of a turn adds to the columns of the state, and what it means."""
@@ -39,7 +40,7 @@ class Brought:
     source: str
     column: str
     meaning: str
-    kind: Literal["number", "truth", "money"] = "number"
+    kind: Literal["number", "truth"] = "number"
 
 
 BY_SOURCE: dict[str, Brought] = {
@@ -51,6 +52,10 @@ BY_SOURCE: dict[str, Brought] = {
     "coupon_micros": Brought("transactions", "coupon", "coupon redeemed on a line"),
     "coupon_lines": Brought("transactions", "coupon", "coupon redeemed on a line"),
     "redemptions": Brought("redemptions", "coupon_id", "coupons redeemed"),
+    "complaints": Brought("interactions", "kind", "complaints of the last 364 days"),
+    "service_contacts": Brought("interactions", "kind", "service contacts of the last 364 days"),
+    "deliveries": Brought("interactions", "kind", "deliveries of the last 364 days"),
+    "bids_lost": Brought("interactions", "kind", "bids of the last 364 days that did not become orders"),
     "mailings": Brought("mailings", "campaign_id", "campaigns a customer took part in"),
 }
 """Columns of the state that say nothing where the source does not map a column."""
@@ -60,14 +65,8 @@ BY_HISTORY = ("compared_days", "sales_recent_micros", "sales_earlier_micros", "m
 """Columns that need two periods to compare: at least eight weeks of purchases."""
 
 BY_TRAIT: dict[str, Brought] = {
-    "complaints": Brought("customers", "complaints", "complaints of the last 364 days"),
     "open_orders": Brought("customers", "open_orders", "orders not delivered yet"),
-    "bids": Brought("customers", "bids", "bids asked of you in the last 364 days"),
-    "bids_won": Brought("customers", "bids_won", "of these bids, how many became orders"),
     "wanted": Brought("customers", "wanted", "yes for prospects whom you want as customers", "truth"),
-    "prospect_value_micros": Brought(
-        "customers", "prospect_value", "contribution expected of a prospect in the first year, in money", "money"
-    ),
 }
 """Columns that Rapport cannot work out from purchases; a trait of the customer source with that name brings them."""
 

@@ -47,6 +47,7 @@ WORTH = (
     "actual_value_high_micros",
     "below_zero",
     "contacts_in_period",
+    "prospect_value_micros",
 )
 """Columns of the scores that plays may name."""
 
@@ -283,8 +284,7 @@ def play_view(engine: Engine, states: pa.Table, worth: pa.Table) -> pa.Table:
         if brought.column not in states.column_names:
             continue
         kind = "BOOLEAN" if brought.kind == "truth" else "DOUBLE"
-        size = " * 1000000" if brought.kind == "money" else ""
-        typed.append(f'TRY_CAST("{brought.column}" AS {kind}){size} AS "{name}"')
+        typed.append(f'TRY_CAST("{brought.column}" AS {kind}) AS "{name}"')
     if typed:
         engine.register_arrow("play_raw", table)
         kept = ", ".join(f'"{n}"' for n in table.column_names if n not in BY_TRAIT)

@@ -96,17 +96,17 @@ def test_all_uses_what_the_data_allow(tmp_path: Path) -> None:
 def test_a_locked_play_names_the_data_that_would_unlock_it(tmp_path: Path) -> None:
     locked = {s.play.name: [(b.source, b.column) for b in s.lacks] for s in shelf(with_plays(tmp_path), tmp_path)}
     assert {n: told for n, told in locked.items() if told} == {
-        "complaints": [("customers", "complaints")],
-        "bids-out": [("customers", "bids"), ("customers", "bids_won")],
-        "prospects": [("customers", "wanted"), ("customers", "prospect_value")],
+        "complaints": [("interactions", "kind")],
+        "bids-out": [("interactions", "kind")],
+        "prospects": [("customers", "wanted")],
         "few-departments": [("products", "department")],
         "money-losing": [("transactions", "discount")],
     }
 
 
 def test_traits_and_mapped_columns_unlock() -> None:
-    assert lacking(["complaints"], set(), ["complaints"]) == ()
-    assert lacking(["prospect_value_micros"], set(), ["prospect_value"]) == ()
+    assert lacking(["complaints", "bids_lost"], {("interactions", "kind")}, []) == ()
+    assert lacking(["wanted"], set(), ["wanted"]) == ()
     assert lacking(["departments", "tier"], {("products", "department")}, []) == ()
     assert len(lacking(["departments", "top_department"], set(), [])) == 1
 

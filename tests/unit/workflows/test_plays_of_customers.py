@@ -42,6 +42,7 @@ def customers(*rows: dict[str, Any], traits: tuple[str, ...] = ()) -> tuple[pa.T
         "actual_value_high_micros": 0,
         "below_zero": False,
         "contacts_in_period": 0,
+        "prospect_value_micros": None,
     }
     states, worth = [], []
     for who in ids:
@@ -50,7 +51,10 @@ def customers(*rows: dict[str, Any], traits: tuple[str, ...] = ()) -> tuple[pa.T
         states.append(base | {k: v for k, v in told[who].items() if k not in worth_columns})
         worth.append(worth_columns | {k: v for k, v in told[who].items() if k in worth_columns})
     schema = pa.schema([*STATES, *(pa.field(t, pa.string()) for t in traits)])
-    return pa.Table.from_pylist(states, schema=schema), pa.Table.from_pylist(worth)
+    told_worth = pa.Table.from_pylist(worth)
+    at = told_worth.column_names.index("prospect_value_micros")
+    as_money = told_worth["prospect_value_micros"].cast(pa.int64())
+    return pa.Table.from_pylist(states, schema=schema), told_worth.set_column(at, "prospect_value_micros", as_money)
 
 
 SOURCES = [
@@ -70,10 +74,10 @@ SOURCES = [
 ]
 
 
-def programme(traits: tuple[str, ...] = ()) -> Program:
+def programme(traits: tuple[str, ...] = (), *more: dict[str, Any]) -> Program:
     people = {"kind": "customers", "path": "c.csv", "columns": {"customer_id": "who"}, "traits": list(traits)}
     return program_with(
-        sources=[*SOURCES, people],
+        sources=[*SOURCES, people, *more],
         channels=[channel(), channel("call", format="print")],
         plays={"use": ["all"], "channel": "call"},
     )
@@ -175,27 +179,42 @@ def test_who_is_worth_nothing_is_not_among_the_best(engine: DuckDBEngine, tmp_pa
     assert not matches(engine, tmp_path, given)["ten-best"].holds.any()
 
 
-def test_traits_unlock_plays_and_are_read_as_numbers_truth_and_money(engine: DuckDBEngine, tmp_path: Path) -> None:
-    traits = ("complaints", "wanted", "prospect_value", "bids", "bids_won")
+def test_a_trait_unlocks_a_play_and_is_read_as_truth(engine: DuckDBEngine, tmp_path: Path) -> None:
     given = customers(
-        {"tier": "A", "complaints": "2", **unit(actual_value=70)},
-        {"tier": "A", "complaints": "1", **unit(actual_value=70)},
-        {"tier": "A", "complaints": "many"},
-        {"wanted": "true", "prospect_value": "12.5", "bids": "4", "bids_won": "0"},
-        {"wanted": "false", "prospect_value": "12.5", "bids": "4", "bids_won": "1"},
-        traits=traits,
+        {"wanted": "true", "prospect_value_micros": 12_500_000},
+        {"wanted": "false", "prospect_value_micros": 12_500_000},
+        {"wanted": "perhaps"},
+        traits=("wanted",),
     )
-    found = matches(engine, tmp_path, given, programme(traits))
+    found = matches(engine, tmp_path, given, programme(("wanted",)))["prospects"]
+    assert found.at_stake_micros.max() == 12_500_000
+    assert set(who(given, found)) == {"c0"}
+
+
+def test_interactions_unlock_plays(engine: DuckDBEngine, tmp_path: Path) -> None:
+    given = customers(
+        {"tier": "A", "complaints": 2, **unit(actual_value=70)},
+        {"tier": "A", "complaints": 1, **unit(actual_value=70)},
+        {"tier": "B", "complaints": 2, **unit(actual_value=70)},
+        {"bids_lost": 4, "purchase_days": 0},
+        {"bids_lost": 3, "purchase_days": 5, "days_since_last": 364},
+        {"bids_lost": 4, "purchase_days": 5, "days_since_last": 363},
+        {"bids_lost": 2, "purchase_days": 0},
+    )
+    interactions = {
+        "kind": "interactions",
+        "path": "contacts.csv",
+        "columns": {"customer_id": "who", "at": "when", "kind": "what"},
+    }
+    found = matches(engine, tmp_path, given, programme((), interactions))
     assert who(given, found["complaints"]) == {"c0": 70}
-    assert found["prospects"].at_stake_micros.max() == 12_500_000
-    assert set(who(given, found["prospects"])) == {"c3"}
-    assert set(who(given, found["bids-out"])) == {"c3"}
+    assert set(who(given, found["bids-out"])) == {"c3", "c4"}
 
 
 def test_a_locked_play_is_for_nobody(engine: DuckDBEngine, tmp_path: Path) -> None:
     found = matches(engine, tmp_path, customers({"tier": "A"}))["complaints"]
     assert not found.holds.any()
-    assert [b.column for b in found.shelved.lacks] == ["complaints"]
+    assert [(b.source, b.column) for b in found.shelved.lacks] == [("interactions", "kind")]
 
 
 def test_an_own_play_is_asked_like_the_others(engine: DuckDBEngine, tmp_path: Path) -> None:
