@@ -29,7 +29,7 @@ def test_another_folder_gives_the_same_bytes(shop: Path, turned: Path, tmp_path:
     assert differences(remains(folder), remains(turned)) == []
     names = {p.name for p in (folder / "state" / "turns" / TURN).iterdir()}
     tables = {"customers", "states", "catalogue", "scores", "decisions", "messages", "touches", "readout"}
-    others = {"outbox", "report.html", "limits.json", "terms.json", "turn.json"}
+    others = {"outbox", "report.html", "limits.json", "terms.json", "turn.json", "readout_segments.json"}
     assert names == {f"{t}.parquet" for t in tables} | others
 
 

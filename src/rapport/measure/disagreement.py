@@ -230,7 +230,7 @@ class _Asked:
         return self._tested(mean - other, self._by_household(added, both), self._households(both), fewer)
 
     def _households(self, inside: Flags) -> int:
-        return int(inside.sum()) if self._alone else len(np.unique(self._row[inside]))
+        return int(inside.sum()) if self._alone else int(np.count_nonzero(np.bincount(self._row[inside])))
 
     def _by_household(self, added: Floats, inside: Flags) -> Floats:
         return added if self._alone else np.bincount(self._row[inside], weights=added).astype(np.float64)
