@@ -453,7 +453,8 @@ def test_what_was_bought_or_redeemed_lately_cools_down(tmp_path: Path) -> None:
     assert OWN_CONDITION != COOLED_DOWN
 
 
-def test_the_scores_end_with_what_is_declared() -> None:
-    added = [(f.name, str(f.type)) for f in SCORES][-4:]
+def test_what_is_declared_stands_together_in_the_scores() -> None:
+    first = SCORES.get_field_index("scopes")
+    added = [(f.name, str(f.type)) for f in SCORES][first : first + 4]
     whole = "list<item: int32 not null>"
     assert added == [("scopes", whole), ("must_offers", whole), ("includes", whole), ("forced", "bool")]
