@@ -453,8 +453,8 @@ def test_what_was_bought_or_redeemed_lately_cools_down(tmp_path: Path) -> None:
     assert OWN_CONDITION != COOLED_DOWN
 
 
-def test_the_scores_hold_what_is_declared_after_what_excludes() -> None:
-    first = SCORES.names.index("excluded") + 1
+def test_what_is_declared_stands_together_in_the_scores() -> None:
+    first = SCORES.get_field_index("scopes")
     added = [(f.name, str(f.type)) for f in SCORES][first : first + 4]
     whole = "list<item: int32 not null>"
     assert added == [("scopes", whole), ("must_offers", whole), ("includes", whole), ("forced", "bool")]
