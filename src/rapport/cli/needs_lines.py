@@ -27,6 +27,17 @@ def needs_lines(why: dict[str, Any]) -> list[str]:
     return lines
 
 
+def needs_in_brief(counts: dict[str, Any]) -> list[str]:
+    """Return the line that a turn says of its needs groups; nothing where none were looked for."""
+    needs = counts.get("needs")
+    if needs is None:
+        return []
+    if len(needs["groups"]) < 2:
+        return [f"  no needs groups ({needs['status']}); see rapport needs"]
+    told = "; ".join(f"{g['name']}: {g['customers']:,}" for g in needs["groups"][:5])
+    return [f"  {len(needs['groups'])} needs groups: {told}{'; ...' if len(needs['groups']) > 5 else ''}"]
+
+
 def groups_text(found: dict[str, Any]) -> str:
     """Return the needs groups of a turn and how their number was chosen."""
     needs = found["needs"]

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from rapport.cli.main import COMMANDS
+from rapport.cli.needs_lines import needs_in_brief
 from rapport.cli.options import as_of_option, json_option, program_argument, turn_option
 from rapport.cli.output import give, give_json, say, table
 from rapport.cli.progress import StageProgress
@@ -121,6 +122,7 @@ def summary_of(record: dict[str, Any], folder: Path) -> str:
     if score := stages.get("score"):
         lines.append(f"  {score['counts']['offers']:,} offers")
         lines += moves_told(score["counts"].get("tier_history"))
+        lines += needs_in_brief(score["counts"])
     if plan := stages.get("plan"):
         lines += ["", _plan_table(plan["counts"]), ""]
         counts, currency = plan["counts"], record["currency"]

@@ -36,13 +36,16 @@ LEAST_MEMBERSHIP: Final = 0.7
 PAIRS: Final = 2
 """Pairs of halves that each number is fitted to."""
 
-GIVE_UP: Final = 2
-"""Numbers in a row that are not stable, after one that was, at which no more are tried."""
+HOPELESS: Final = 0.5
+"""Stability in the first pair of halves below which a number is not fitted to another."""
+
+FIT_ROUNDS: Final = 40
+"""Rounds of a fit while numbers are compared."""
 
 PRIORS: Final = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 """Purchases that popularity may weigh in personal frequency; the one that suits the held-out best is taken."""
 
-FOLD_ROUNDS: Final = 25
+FOLD_ROUNDS: Final = 12
 """Rounds that find a membership while numbers are compared."""
 
 _Z: Final = 1.959964
@@ -113,14 +116,9 @@ def choose_number(split: Split, most: int, salt: str, told: Callable[[], None] =
     """
     judge = _judge(split)
     compared = [_one()]
-    failed = 0
     for k in range(2, most + 1):
-        found = _compare(split, judge, k, salt)
-        compared.append(found)
+        compared.append(_compare(split, judge, k, salt))
         told()
-        failed = 0 if found.stable else failed + 1
-        if failed >= GIVE_UP and any(c.stable for c in compared[1:]):
-            break
     admitted = [c for c in compared[1:] if c.stable and c.gain_low > 0]
     k = 1
     if admitted:
@@ -199,7 +197,10 @@ def _compare(split: Split, judge: _Judge, k: int, salt: str) -> ComparedNumber:
     other."""
     words = split.vocabulary
     known = evidence(split.before, words)
-    figures = [_pair(split, judge, known, k, f"{salt}/pair {pair}") for pair in range(PAIRS)]
+    figures = [_pair(split, judge, known, k, f"{salt}/pair 0")]
+    # One pair shows that groups are not found again; that they are takes more.
+    others = range(1, PAIRS) if figures[0][0] >= HOPELESS else ()
+    figures += [_pair(split, judge, known, k, f"{salt}/pair {pair}") for pair in others]
     stability, membership, rand = (float(np.mean([f[i] for f in figures])) for i in range(3))
     chance = np.exp(np.mean([np.log(f[3]) for f in figures], axis=0))
     fresh = np.exp(np.mean([np.log(f[4]) for f in figures], axis=0))
@@ -219,7 +220,7 @@ def _pair(
     half = uniform(split.keys, salt) < 0.5
     base = shares(known, words)
     views = list(words.views.values())
-    fitted = [fit_groups(known.of_rows(rows), base, views, k, salt) for rows in (half, ~half)]
+    fitted = [fit_groups(known.of_rows(rows), base, views, k, salt, FIT_ROUNDS) for rows in (half, ~half)]
     member = [fold_in(known, groups, FOLD_ROUNDS) for groups in fitted]
     other, cosine = match_groups(fitted[0], fitted[1], base, words)
     again = member[1][:, other]
