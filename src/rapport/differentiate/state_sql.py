@@ -53,7 +53,7 @@ def states_sql(traits: Sequence[str]) -> str:
     carried = "".join(f', c."{trait}"' for trait in traits)
     return f"""
         WITH known AS (
-            SELECT coalesce(CAST($as_of AS DATE) - min(day), 0) AS known_days FROM purchases
+            SELECT coalesce(CAST($as_of AS DATE) - min(day), 0) AS known_days FROM transactions WHERE day < $as_of
         ),
         compared AS (
             SELECT known_days,

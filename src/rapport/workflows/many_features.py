@@ -78,13 +78,17 @@ def key_ranges(lines: int, most: int = LINES_AT_ONCE) -> list[tuple[int, int]]:
 
 
 def open_items(many: Many) -> None:
-    """Make the items and the margins known to the engine."""
+    """Make the items and the margins known to the engine, and a table `served` where there is none yet."""
     index = pa.array(np.arange(len(many.items), dtype=np.int32))
     table = pa.table({"item_index": index, "item": pa.array(many.items, pa.string())})
     many.engine.register_arrow("factor_items", table)
     names = sorted(many.margins.departments)
     shares = np.array([many.margins.departments[n] for n in names], dtype=np.float64)
     many.engine.register_arrow("margins", pa.table({"department": pa.array(names, pa.string()), "share": shares}))
+    # Who has interactions makes it beforehand, as `serving.make_served` does.
+    many.engine.execute(
+        "CREATE TABLE IF NOT EXISTS served (customer_key BIGINT, day DATE, kind VARCHAR, cost_micros BIGINT)"
+    )
 
 
 def fit_many(many: Many, progress: Progress) -> FactorModel:
