@@ -85,6 +85,17 @@ def test_planted_probabilities_are_recovered_and_calibrated(
     assert np.corrcoef(predicted[bought], truth[bought])[0, 1] > 0.9
 
 
+def test_probabilities_of_all_pairs_miss_the_planted_ones_by_less_than_a_hundredth(
+    model: RelevanceModel, shop: PurchaseHistory, rates: NDArray[np.float64]
+) -> None:
+    # Expected calibration error in ten groups, against the planted chance itself: without the noise of outcomes.
+    truth = (1 - (1 - rates) ** WINDOW).ravel()
+    predicted = predict_relevance(model, shop).ravel()
+    groups = np.array_split(np.argsort(predicted, kind="stable"), 10)
+    gaps = [abs(predicted[g].sum() - truth[g].sum()) for g in groups]
+    assert sum(gaps) / len(predicted) <= 0.01
+
+
 def test_repeat_and_explore_are_diagnosed_on_households_not_learned_from(model: RelevanceModel) -> None:
     assert model.window_starts == (AS_OF - 14, AS_OF - 28, AS_OF - 42)
     for part in (model.repeat, model.explore):
