@@ -140,6 +140,13 @@ def test_relevance_is_not_below_the_count_of_baskets_in_any_campaign(campaigns: 
         assert found[RAPPORT].mean() >= found[BASKETS].mean()
 
 
+def test_redeemed_coupons_of_campaign_13_are_found_as_often_as_they_must(
+    campaigns: dict[str, CampaignResult],
+) -> None:
+    # A plain classifier and a ranker trained on the earlier campaigns, apart from this project: .608 and .569.
+    assert campaigns["13"].found[RAPPORT].mean() >= 0.665
+
+
 def test_all_keys_let_every_customer_through() -> None:
     assert ALL_KEYS["key_from"] == np.iinfo(np.int64).min
     assert ALL_KEYS["key_to"] == np.iinfo(np.int64).max

@@ -77,6 +77,9 @@ def summary_of(record: dict[str, Any]) -> str:
         _measure_table(found, "hits_of_repeat_portfolio", 1.0),
         _measure_table(found, "hits_of_explore_portfolio", 1.0),
         "",
+        "judged figures of relevance (a ratio is of hits over the comparator's)",
+        _judged_table(record["results"]),
+        "",
         f"Decision: portfolios as they would be sent by {found['channel']}; expected incremental contribution per "
         f"household and turn in {currency} (assumed: margin, lift, reach)",
         _measure_table(found, "expected_contribution", 1e-6),
@@ -111,6 +114,17 @@ def _measure_table(found: dict[str, Any], measure: str, scale: float) -> str:
                 ["  Rapport less this", *(_shown(by[t, policy]["rapport_minus_policy"], scale) for t in tiers)]
             )
     return table([measure.replace("_", " "), *tiers], body, right=range(1, len(tiers) + 1))
+
+
+def _judged_table(results: list[dict[str, Any]]) -> str:
+    rows = []
+    for r in results:
+        if not ("comparator_hits" in r or r["name"].startswith(("coupons_", "calibration_error_"))):
+            continue
+        low, high = r["interval"] or (None, None)
+        bar = "" if r["bar"] is None else f"{r['bar']:g}, {'met' if r['meets'] else 'missed'}"
+        rows.append([r["name"], _shown({"value": r["value"], "low": low, "high": high}, 1.0), bar, r["comparator"]])
+    return table(["figure", "value", "bar", "beside"], rows, right=(1,))
 
 
 def _campaign_table(found: dict[str, Any]) -> str:
