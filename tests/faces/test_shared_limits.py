@@ -64,7 +64,7 @@ def test_the_turn_says_what_binds_and_keeps_every_limit_in_its_record(limited: P
     assert "drawn by chance to learn" in told
     record = json.loads((turn_of(limited) / "turn.json").read_text(encoding="utf-8"))["stages"]["plan"]["counts"]
     limits = {x["name"]: x for x in record["limits"]}
-    assert list(limits) == ["email capacity", "letter capacity", "postage", "cheese-money"]
+    assert list(limits) == ["email capacity", "letter capacity", "call capacity", "postage", "cheese-money"]
     for name in (n for n, x in limits.items() if x["binding"]):
         assert f"    {name}: " in told
     # What was delivered costs no more than the limit: the record of each customer says what theirs cost.
