@@ -67,9 +67,6 @@ def commands_page() -> str:
         assert command is not None
         context = click.Context(command, info_name=name, parent=group, max_content_width=100, terminal_width=100)
         parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
-        for part, inner in (command.commands if isinstance(command, click.Group) else {}).items():
-            inside = click.Context(inner, info_name=part, parent=context, max_content_width=100, terminal_width=100)
-            parts.append(f"### {name} {part}\n\n```text\n{inner.get_help(inside)}\n```\n")
     return "\n".join(parts)
 
 

@@ -11,12 +11,8 @@ from rapport.cli.options import json_option
 from rapport.cli.output import give, give_json
 
 
-@click.group("simulate", help=COMMANDS["simulate"])
-def simulate_command() -> None:
-    """Hold the kinds of data that can be made up."""
-
-
-@simulate_command.command("transactions")
+@click.command("simulate", help=COMMANDS["simulate"])
+@click.argument("what", type=click.Choice(["transactions"]), expose_value=False)
 @click.option("--customers", type=click.IntRange(1), default=2_000, show_default=True, help="Customers of the shop.")
 @click.option(
     "--products",
@@ -32,13 +28,14 @@ def simulate_command() -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to make.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Another seed gives another shop.")
 @json_option
-def transactions_command(
+def simulate_command(
     customers: int, products: int, lines: int | None, days: int, out: Path, seed: int, as_json: bool
 ) -> None:
-    """Make up a shop: a programme with Parquet sources, of any size.
+    """Make up data of any size, with a programme to run on them.
 
-    Customers have tastes that they share, habits that come round, and come and leave; products are of unequal
-    popularity. The same seed gives the same bytes, and a customer is the same whoever else is made up.
+    transactions: a shop with Parquet sources. Customers have tastes that they share, habits that come round, and come
+    and leave; products are of unequal popularity. The same seed gives the same bytes, and a customer is the same
+    whoever else is made up.
     """
     from rapport.cli.progress import StageProgress
     from rapport.simulate.transactions import ShopWorld

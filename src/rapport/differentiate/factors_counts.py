@@ -19,7 +19,7 @@ from rapport.core.keys import positions
 Ints = NDArray[np.int64]
 Small = NDArray[np.int32]
 
-LONG_AGO = 10_000
+LONG_AGO = 728
 """Days since the last trip of a customer without one."""
 
 
