@@ -135,8 +135,9 @@ def test_refunds_larger_than_purchases_leave_customers_below_zero(shop: Path, tm
     below = scores["below_zero"].to_numpy()
     assert below.any()
     assert not below.all()
-    # Own spend is pulled to the mean of all, so only who lost money can be expected to lose money.
-    assert (states["margin_micros"].to_numpy()[below] < 0).all()
+    # Own spend is pulled to the mean of all, so a few who hardly earned may be below zero, but not as a group.
+    margin = states["margin_micros"].to_numpy()
+    assert np.median(margin[below]) < 0 < np.median(margin[~below])
     assert (pq.read_table(turn / "catalogue.parquet")["price_micros"].to_numpy() > 0).all()
 
 

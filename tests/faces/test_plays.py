@@ -66,7 +66,7 @@ def test_listing_plays_changes_nothing(turned: Path) -> None:
 
 def test_the_list_as_text_names_what_unlocks_the_locked(turned: Path) -> None:
     out = done("plays", turned).out
-    assert "complaints: Baby-sit their orders. Unlocked by customers.complaints" in out
+    assert "complaints: Baby-sit their orders. Unlocked by interactions.kind" in out
     assert "On the shelf: dormant" in out
 
 
@@ -84,7 +84,7 @@ def test_one_play_shows_its_customers_most_at_stake_first(turned: Path) -> None:
 
 def test_a_locked_play_is_shown_with_its_data(turned: Path) -> None:
     assert (
-        "customers.complaints: complaints of the last 364 days" in done("plays", turned, "--play", "complaints").out
+        "interactions.kind: complaints of the last 364 days" in done("plays", turned, "--play", "complaints").out
     )
 
 

@@ -139,8 +139,8 @@ def test_every_leaf_of_the_tree_is_reached_here() -> None:
     """Each leaf is raised through the command line by a test; a new leaf must be added there."""
     reached = {f.leaf for f in (*wrong.PROGRAMME, *wrong.SOURCES, *wrong.OFFERS, *wrong.LIMITS)}
     reached |= {errors.StageMissing, errors.TurnConflict, errors.TurnBusy, errors.StateDamaged}
-    # In the tests of `rapport allocate`.
-    reached |= {errors.InstanceInvalid}
+    # In the tests of `rapport allocate`, `rapport worksheet` and `rapport needs`.
+    reached |= {errors.InstanceInvalid, errors.WorksheetInvalid, errors.UnknownGroup}
     reached |= {errors.UnknownCustomer, errors.UnknownTurn, errors.TargetExists}
     assert {e.__name__ for e in _leaves(errors.RapportError)} == {e.__name__ for e in reached}
 

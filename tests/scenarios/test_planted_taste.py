@@ -25,9 +25,12 @@ def _tastes(shop: Path) -> tuple[np.ndarray, np.ndarray]:
     lines = (shop / "sources" / "products.csv").read_text(encoding="utf-8").splitlines()[1:]
     product = {item: code for code, item in (line.split(",")[:2] for line in lines)}
     keys = customer_keys(_table(shop, "scores")["customer_id"].to_pylist())
-    items = _table(shop, "catalogue")["item"].to_pylist()
+    catalogue = _table(shop, "catalogue")
+    # Reasons to talk stand in the catalogue beside what is sold.
+    sold = np.array([not i.startswith("play:") for i in catalogue["offer_id"].to_pylist()])
+    items = np.array(catalogue["item"].to_pylist())[sold]
     taste = np.stack([uniform(keys, f"shop:taste:{product[i]}") for i in items], axis=1) ** 4
-    return taste, np.array(_table(shop, "scores")["base_probability"].to_pylist())
+    return taste, np.array(_table(shop, "scores")["base_probability"].to_pylist())[:, sold]
 
 
 def test_what_a_customer_likes_best_is_among_the_likeliest_purchases(turned: Path) -> None:

@@ -176,6 +176,8 @@ def _customers(draw: np.random.Generator, tier: NDArray[np.str_]) -> pa.Table:
         "scopes": none,
         "must_offers": none,
         "forced": pa.array(np.zeros(n, dtype=np.bool_)),
+        "plays": none,
+        "play_stakes_micros": pa.array([[]] * n, pa.list_(pa.int64())),
     }
     return pa.Table.from_arrays([columns[f.name] for f in ROW], schema=ROW)
 

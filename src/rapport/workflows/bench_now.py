@@ -328,6 +328,8 @@ def _rows(first: int, offer: NDArray[np.int32], base: NDArray[np.float64], chunk
         "scopes": lists("scopes", np.sort(draw.integers(0, SCOPES, n)), each),
         "must_offers": lists("must_offers", np.zeros(0, dtype=np.int32), each * 0),
         "forced": pa.array(np.zeros(n, dtype=np.bool_)),
+        "plays": lists("plays", np.zeros(0, dtype=np.int32), each * 0),
+        "play_stakes_micros": lists("play_stakes_micros", np.zeros(0, dtype=np.int64), each * 0),
     }
     return pa.RecordBatch.from_arrays([columns[f.name] for f in ROW], schema=ROW)
 
@@ -352,6 +354,8 @@ def _stranger(chance: NDArray[np.float64]) -> pa.Table:
         "scopes": [],
         "must_offers": [],
         "forced": False,
+        "plays": [],
+        "play_stakes_micros": [],
     }
     return pa.Table.from_pylist([row], schema=ROW)
 

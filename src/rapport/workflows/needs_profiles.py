@@ -54,6 +54,7 @@ from rapport.differentiate.needs_sql import (
 )
 from rapport.program.model import Program
 from rapport.workflows.needs import read_needs
+from rapport.workflows.plays_laid import sold
 from rapport.workflows.ports import Engine
 from rapport.workflows.state import open_tables
 from rapport.workflows.state_ports import Store, Tools
@@ -170,19 +171,21 @@ def _read(
     names = model.names if model else tuple(g["name"] for g in told["groups"])
     place = {n: i for i, n in enumerate(names)}
     group = np.array([place.get(g, -1) for g in scores["needs_group"].to_pylist()], dtype=np.int64)
+    kept = sold(catalogue)
+    catalogue = catalogue.filter(pa.array(kept))
     wants = Wants(
-        _matrix(scores, "base_probability", len(catalogue)).astype(np.float64),
-        _matrix(scores, "bought_before", len(catalogue)).astype(np.bool_),
-        _matrix(scores, "excluded", len(catalogue)) == 0,
+        _matrix(scores, "base_probability", kept).astype(np.float64),
+        _matrix(scores, "bought_before", kept).astype(np.bool_),
+        _matrix(scores, "excluded", kept) == 0,
         group,
     )
     products = Products(tuple(catalogue["name"].to_pylist()), tuple(catalogue[told["level"]].to_pylist()))
     return _Seen(states, scores, catalogue, model, wants, products, told["level"]), record
 
 
-def _matrix(scores: pa.Table, name: str, width: int) -> NDArray[Any]:
+def _matrix(scores: pa.Table, name: str, kept: NDArray[np.bool_]) -> NDArray[Any]:
     values = scores[name].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return np.asarray(values).reshape(len(scores), width)
+    return np.asarray(values).reshape(len(scores), len(kept))[:, kept]
 
 
 def _count(engine: Engine, seen: _Seen, program: Program, as_of: date) -> None:

@@ -34,6 +34,11 @@ KIND = "reason to talk"
 """Of all reasons to talk at most one stands in a contact: two would count what is at stake twice."""
 
 
+def sold(catalogue: pa.Table) -> NDArray[np.bool_]:
+    """Return which offers of a turn's catalogue are about what is sold, shape (J,); the others are reasons to talk."""
+    return np.array([not i.startswith(PREFIX) for i in catalogue["offer_id"].to_pylist()], dtype=np.bool_)
+
+
 @dataclass(frozen=True)
 class Scored:
     """What stage `score` is about to write: catalogue, scores, and the record of limits.json."""

@@ -31,8 +31,8 @@ from rapport.workflows.needs import needs_before, needs_of, with_needs
 from rapport.workflows.offers import make_catalogue
 from rapport.workflows.outcomes import bought_within_validity, outcomes_between
 from rapport.workflows.plan import decision_rows, hold_out, plan_counts, plan_turn, terms_record
-from rapport.workflows.plays_laid import PREFIX, lay_plays
 from rapport.workflows.plays_laid import Scored as ScoredTurn
+from rapport.workflows.plays_laid import lay_plays, sold
 from rapport.workflows.read_out import Planned, Window, calibrate, measure_baseline, read_out
 from rapport.workflows.score import (
     VETOED,
@@ -231,8 +231,9 @@ def _readout(turn: Turn, tools: Tools) -> dict[str, Any]:
     planned = Planned(terms["holdout_share"], terms["kept_beyond_share"], turn.program.margins.basis)
     readout = read_out(outcomes, bought, decisions, catalogue, planned, window)
     if window.offers_closed:
-        sold = np.array([not i.startswith(PREFIX) for i in catalogue["offer_id"].to_pylist()], dtype=np.bool_)
-        store.write_json(store.turn_folder(turn.name) / "calibration.json", calibrate(scores, bought, sold))
+        store.write_json(
+            store.turn_folder(turn.name) / "calibration.json", calibrate(scores, bought, sold(catalogue))
+        )
     store.write_table(turn.name, "readout", readout)
     tables = (store.read_table(turn.name, "states"), scores, decisions)
     store.write_json(

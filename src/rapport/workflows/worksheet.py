@@ -42,14 +42,14 @@ from rapport.differentiate.next_reasons import (
 )
 from rapport.differentiate.relevance_history import day_number
 from rapport.program.model import Program
-from rapport.workflows.conditions import with_tier
+from rapport.workflows.plays_laid import sold
 from rapport.workflows.ports import Engine, Progress
 from rapport.workflows.score import VETOED, read_history
 from rapport.workflows.state import make_purchases, open_tables
 from rapport.workflows.state_ports import Store
 from rapport.workflows.worksheet_columns import MOST_ROWS, Matrix, Worksheet, row_key
 from rapport.workflows.worksheet_edits import BY_CUSTOMER, Edit, read_edits
-from rapport.workflows.worksheet_steer import segments_of
+from rapport.workflows.worksheet_steer import segments_of, with_groups
 
 CHUNK = 2_000
 """Customers whose rows are made together."""
@@ -104,7 +104,7 @@ class Past:
 
 
 def read_given(store: Store, turn: str) -> Given:
-    """Return the tables of a turn; raise StageMissing where it has not been planned."""
+    """Return the tables of a turn, without reasons to talk; raise StageMissing where it has not been planned."""
     if not store.has_table(turn, "decisions"):
         raise StageMissing(f"turn {turn} has no decisions yet. Run: rapport plan with the programme's folder")
     states, scores, catalogue, decisions = (
@@ -112,20 +112,22 @@ def read_given(store: Store, turn: str) -> Given:
     )
     record = store.read_json(store.turn_folder(turn) / "turn.json")
     models = store.read_json(store.turn_folder(turn) / "terms.json")["models"]
-    n, offers = len(scores), len(catalogue)
+    n, kept = len(scores), sold(catalogue)
+    catalogue = catalogue.filter(pa.array(kept))
 
     def matrix(name: str) -> NDArray[Any]:
         values = scores[name].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        return values.reshape(n, offers)
+        return values.reshape(n, len(kept))[:, kept]
 
     excluded = matrix("excluded")
-    customers = with_tier(states, np.array(scores["tier"].to_pylist(), dtype=np.str_))
+    customers = with_groups(states, scores)
     told = decisions.filter(decisions["deliver"])
     width = told["offer_ids"].combine_chunks().value_lengths().to_numpy(zero_copy_only=False)
     who = np.searchsorted(scores["customer_key"].to_numpy(), told["customer_key"].to_numpy())
     offer = pc.index_in(
         told["offer_ids"].combine_chunks().flatten(), value_set=catalogue["offer_id"].combine_chunks()
     )
+    valid = offer.is_valid().to_numpy(zero_copy_only=False)
     return Given(
         turn=turn,
         as_of=date.fromisoformat(record["as_of"]),
@@ -145,7 +147,7 @@ def read_given(store: Store, turn: str) -> Given:
             models["odds_ratio_high"],
         ),
         basis=models["basis"],
-        delivered=(np.repeat(who, width), offer.to_numpy(zero_copy_only=False).astype(np.int64)),
+        delivered=(np.repeat(who, width)[valid], offer.drop_null().to_numpy().astype(np.int64)),
     )
 
 

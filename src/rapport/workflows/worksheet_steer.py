@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from rapport.core.errors import WorksheetInvalid, nearest
 from rapport.core.tables import BOOSTS, STATES
+from rapport.workflows.conditions import with_tier
 from rapport.workflows.limits import STRONGEST_BOOST
 from rapport.workflows.worksheet_edits import BY_CUSTOMER, Edit
 
@@ -55,6 +56,14 @@ class Steering:
     vetoes: tuple[tuple[int, NDArray[np.int64]], ...]
     boosted: tuple[tuple[int, NDArray[np.int64], NDArray[np.float64]], ...]
     idle: tuple[Edit, ...]
+
+
+def with_groups(states: pa.Table, scores: pa.Table) -> pa.Table:
+    """Return the states with tier and, where the scores have them, the needs groups; in the order of both."""
+    table = with_tier(states, np.array(scores["tier"].to_pylist(), dtype=np.str_))
+    if NEEDS in scores.column_names and scores[NEEDS].null_count < len(scores) and NEEDS not in table.column_names:
+        table = table.append_column(NEEDS, scores[NEEDS])
+    return table
 
 
 def groupings(table: pa.Table) -> list[str]:

@@ -20,8 +20,8 @@ from rapport.core.errors import StageMissing
 from rapport.core.tables import BOOSTS
 from rapport.decide.decide import decide
 from rapport.program.model import Program
-from rapport.workflows.conditions import with_tier
 from rapport.workflows.plan import decision_rows, terms_from
+from rapport.workflows.plays_laid import sold
 from rapport.workflows.score import VETOED
 from rapport.workflows.state_ports import Store
 from rapport.workflows.worksheet_columns import shown
@@ -37,6 +37,7 @@ from rapport.workflows.worksheet_steer import (
     touches,
     veto,
     with_boosts,
+    with_groups,
 )
 
 CHEAP = 20_000_000
@@ -68,8 +69,7 @@ def read_scored(store: Store, turn: str) -> Scored:
     excluded = flat.reshape(len(scores), len(catalogue)).copy()
     excluded[excluded == VETOED] = 0
     declared = store.read_json(store.turn_folder(turn) / "limits.json")
-    tiers = np.array(scores["tier"].to_pylist(), dtype=np.str_)
-    return Scored(turn, with_tier(states, tiers), scores, catalogue, excluded, declared)
+    return Scored(turn, with_groups(states, scores), scores, catalogue, excluded, declared)
 
 
 def names_for(program: Program, store: Store, scored: Scored, in_force: Iterable[Edit]) -> Names:
@@ -80,7 +80,7 @@ def names_for(program: Program, store: Store, scored: Scored, in_force: Iterable
     segments = {by: _as_shown(segments_of(scored.customers, by)[1]) for by in groupings(scored.customers)}
     segments[BY_CUSTOMER] = _as_shown(scored.customers["customer_id"].to_pylist())
     products = _as_shown(_items_of_shop(store, scored.turn))
-    products |= _as_shown(scored.catalogue["item"].to_pylist())
+    products |= _as_shown(scored.catalogue.filter(pa.array(sold(scored.catalogue)))["item"].to_pylist())
     for edit in in_force:
         segments.setdefault(edit.by, {}).setdefault(shown(edit.segment), edit.segment)
         products.setdefault(shown(edit.product), edit.product)
