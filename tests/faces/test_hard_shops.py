@@ -132,13 +132,12 @@ def test_refunds_larger_than_purchases_leave_customers_below_zero(shop: Path, tm
     assert score_counts(ran)["lifetime"]["status"] == "OK"
     assert_every_number_is_finite(turn)
     scores, states = scores_of(turn), pq.read_table(turn / "states.parquet")
-    below = scores["below_zero"].to_numpy()
-    assert below.any()
-    assert not below.all()
-    # Own spend is pulled to the mean of all, so a few who hardly earned may be below zero, but not as a group.
-    margin = states["margin_micros"].to_numpy()
-    assert np.median(margin[below]) < 0 < np.median(margin[~below])
-    assert (pq.read_table(turn / "catalogue.parquet")["price_micros"].to_numpy() > 0).all()
+    # Every second line came back at double its price: the shop as a whole lost, and so do most of its customers.
+    assert states["margin_micros"].to_numpy().sum() < 0
+    assert scores["below_zero"].to_numpy().sum() > 150
+    catalogue = pq.read_table(turn / "catalogue.parquet").to_pylist()
+    # A reason to talk is no sale and has no price.
+    assert all(o["price_micros"] > 0 for o in catalogue if not o["offer_id"].startswith("play:"))
 
 
 def test_one_customer_is_too_few_and_the_error_says_so(shop: Path, tmp_path: Path) -> None:

@@ -83,9 +83,7 @@ def test_one_play_shows_its_customers_most_at_stake_first(turned: Path) -> None:
 
 
 def test_a_locked_play_is_shown_with_its_data(turned: Path) -> None:
-    assert (
-        "interactions.kind: complaints of the last 364 days" in done("plays", turned, "--play", "complaints").out
-    )
+    assert "interactions.kind: complaints of the last 364 days" in done("plays", turned, "--play", "complaints").out
 
 
 def test_a_play_that_is_not_there_is_told_with_the_nearest(turned: Path) -> None:

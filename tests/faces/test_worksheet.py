@@ -186,7 +186,11 @@ def test_customers_and_traits_make_rows_and_csv_does_as_well(composed: Path, tmp
         (("--dry-run", "--show"), 2, "--dry-run goes with --read FILE"),
         (("--by", "tier", "--customers", "top 5", "--json"), 2, "--customers goes with --by customer"),
         (("--customers", "top 0", "--json"), 2, "top 0 asks for nobody"),
-        (("--by", "age", "--json"), 10, "--by: is 'age'; must be one of: tier, top_department, first_name"),
+        (
+            ("--by", "age", "--json"),
+            10,
+            "--by: is 'age'; must be one of: tier, needs_group, top_department, first_name",
+        ),
         (("--customers", "K9999", "--json"), 7, "customer 'K9999' is not in turn"),
         (("--out", "sheet.xls"), 10, "must end in .xlsx or .csv"),
         (("--read", "none.xlsx"), 10, "there is no such file"),

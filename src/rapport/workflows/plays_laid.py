@@ -35,7 +35,7 @@ KIND = "reason to talk"
 
 
 def sold(catalogue: pa.Table) -> NDArray[np.bool_]:
-    """Return which offers of a turn's catalogue are about what is sold, shape (J,); the others are reasons to talk."""
+    """Return which offers of a catalogue are about what is sold, shape (J,); the others are reasons to talk."""
     return np.array([not i.startswith(PREFIX) for i in catalogue["offer_id"].to_pylist()], dtype=np.bool_)
 
 
@@ -254,7 +254,7 @@ def _with_plays(
     start = pa.array(np.concatenate([[0], np.cumsum(held.sum(axis=1))]).astype(np.int32))
     for name, values in (("plays", pa.array(play, pa.int32())), ("play_stakes_micros", pa.array(stakes, pa.int64()))):
         columns[name] = pa.ListArray.from_arrays(start, values, type=SCORES.field(name).type)
-    return pa.Table.from_arrays([columns.get(f.name, scores[f.name]) for f in SCORES], schema=SCORES)
+    return pa.Table.from_arrays([columns.get(f.name, scores[f.name]) for f in scores.schema], schema=scores.schema)
 
 
 def _widened(column: pa.ChunkedArray, offers: int, more: NDArray[Any], name: str) -> pa.Array:
