@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from rapport.core.errors import nearest
 from rapport.core.tables import SOURCE_COLUMNS
+from rapport.program.identify import Identify, People, check_people
 from rapport.program.needs import Needs
 from rapport.program.part import Condition, Name, NotNegative, Odds, Part, Share, Text
 from rapport.program.plays import Plays
@@ -320,6 +321,7 @@ class Program(Part):
 
     LATER: ClassVar[frozenset[str]] = frozenset(
         {"limits", "levers", "kinds", "includes", "value", "potential", "prospects", "report", "plays", "needs"}
+        | {"people", "identify", "memory"}
     )
 
     name: Text = Field(description="Name of the programme.")
@@ -355,6 +357,14 @@ class Program(Part):
     litmus: Litmus = Field(default_factory=Litmus, description="What each level of treatment costs.")
     value: Value = Field(default_factory=Value, description="How the value of customers is worked out.")
     report: Report | None = Field(default=None, description="What the report of a turn shows beside the rest.")
+    memory: Text | None = Field(
+        default=None,
+        description="Address of the memory where several processes write, such as "
+        "postgresql+psycopg://rapport@db/crm; ${NAME} is taken from the environment. Absent: the file "
+        "state/memory.db.",
+    )
+    people: tuple[People, ...] = Field(default=(), description="Systems that hold records of people.")
+    identify: Identify = Field(default_factory=Identify, description="When records are one customer.")
 
     @field_validator("timezone")
     @classmethod
@@ -414,6 +424,7 @@ class Program(Part):
         customers = self.source("customers")
         check_potential(self.potential, customers.traits if customers else ())
         check_segments(self.report, customers.traits if customers else ())
+        check_people(self.people)
         return self
 
     def source(self, kind: SourceKind) -> Source | None:
