@@ -73,7 +73,9 @@ def postgres_server() -> Iterator[Server]:
         as_user = _lend(folder)
         owner = ["-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"]
         _done([place / "initdb", "-D", folder / "data", *owner], as_user)
-        (folder / "data" / "pg_hba.conf").write_text("local all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+        (folder / "data" / "pg_hba.conf").write_text(
+            "local all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        )
         port = _free_port()
         settings = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": folder / "socket"}
         settings |= {"fsync": "off", "shared_buffers": "64MB", "max_connections": 40}
