@@ -241,6 +241,32 @@ cost_per_contact = 0.60
 capacity = @letters
 reach = 0.70
 
+# ---- What customers may be asked, each with what asking costs in goodwill ----
+
+[[questions]]
+field = "children"
+text = "How many children live with you?"
+answers = ["0", "1", "2", "3"]
+annoyance = 0.05
+reply_probability = 0.6
+decisions = 12
+
+[[questions]]
+field = "newsletter"
+text = "May we write to you when we have something for you?"
+answers = ["yes", "no"]
+annoyance = 0.02
+reply_probability = 0.5
+decisions = 12
+channels = ["email"]
+
+[[questions]]
+field = "birth_date"
+text = "When is your birthday?"
+annoyance = 0.10
+reply_probability = 0.4
+decisions = 12
+
 [policy]
 portfolio_size = 5
 contacts = 4
