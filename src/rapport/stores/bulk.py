@@ -101,13 +101,12 @@ def _write_to_server(
         with cursor.copy(f"COPY staged ({names}, n) FROM STDIN") as copy:
             for n, row in enumerate(rows):
                 copy.write_row((*row, n))
-        order = "DESC" if conflict.update else "ASC"
-        latest = f"{conflict.newer} DESC, " if conflict.newer else ""
         of = ", ".join(conflict.keys)
-        cursor.execute(
-            f"INSERT INTO {name} ({names}) SELECT DISTINCT ON ({of}) {names} FROM staged "
-            f"ORDER BY {of}, {latest}n {order}{conflict.clause(name, _DIFFERS)}"
-        )
+        latest = f"{conflict.newer} DESC, " if conflict.newer else ""
+        # What changes rows may meet each of them once in a statement; of equals the last counts.
+        one_of_each = f"SELECT DISTINCT ON ({of}) {names} FROM staged ORDER BY {of}, {latest}n DESC"
+        chosen = one_of_each if conflict.update else f"SELECT {names} FROM staged ORDER BY n"
+        cursor.execute(f"INSERT INTO {name} ({names}) {chosen}{conflict.clause(name, _DIFFERS)}")
         count = int(cursor.rowcount)
         cursor.execute("DROP TABLE staged")
     return count

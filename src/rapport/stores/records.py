@@ -165,7 +165,7 @@ def _compare(connection: Connection, table: pa.Table, whole: bool) -> _Run:
     is_changed = [not new and held[key] != d for new, key, d in zip(is_new, keys, digests, strict=True)]
     there = {key for key, _, gone in known if not gone}
     gone = np.array(sorted(there - set(keys)) if whole else [], dtype=np.int64)
-    new, changed = table.filter(pa.array(is_new)), table.filter(pa.array(is_changed))
+    new, changed = table.filter(pa.array(is_new, pa.bool_())), table.filter(pa.array(is_changed, pa.bool_()))
     return _Run(new, changed, gone, len(table) - len(new) - len(changed))
 
 
