@@ -19,6 +19,7 @@ from rapport.program.needs import Needs
 from rapport.program.part import Condition, Name, NotNegative, Odds, Part, Share, Text
 from rapport.program.plays import Plays
 from rapport.program.potential import Potential, Prospects, check_potential
+from rapport.program.questions import Question, check_questions
 from rapport.program.shared import Include, Kind, Lever, Limit, check_channels, check_shared
 from rapport.program.tiers import BY_VALUE, Report, check_hysteresis, check_segments
 from rapport.program.value import Value
@@ -321,7 +322,7 @@ class Program(Part):
 
     LATER: ClassVar[frozenset[str]] = frozenset(
         {"limits", "levers", "kinds", "includes", "value", "potential", "prospects", "report", "plays", "needs"}
-        | {"people", "identify", "memory"}
+        | {"people", "identify", "memory", "questions"}
     )
 
     name: Text = Field(description="Name of the programme.")
@@ -365,6 +366,9 @@ class Program(Part):
     )
     people: tuple[People, ...] = Field(default=(), description="Systems that hold records of people.")
     identify: Identify = Field(default_factory=Identify, description="When records are one customer.")
+    questions: tuple[Question, ...] = Field(
+        default=(), max_length=100, description="What customers may be asked, and what asking costs."
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -425,6 +429,7 @@ class Program(Part):
         check_potential(self.potential, customers.traits if customers else ())
         check_segments(self.report, customers.traits if customers else ())
         check_people(self.people)
+        check_questions(self.questions, [c.name for c in self.channels])
         return self
 
     def source(self, kind: SourceKind) -> Source | None:
