@@ -257,7 +257,7 @@ class SplinkLinker:
             f"levels AS (SELECT l, r, found, {levels}{frequencies} FROM sides), "
             f"bits AS (SELECT l, r, found, {gammas}, {bits} FROM levels), "
             f"sums AS (SELECT l, r, found, {gammas}, {sums} FROM bits) "
-            f"SELECT * FROM sums{'' if floor is None else f' WHERE s0 >= {floor!r}'} ORDER BY l, r"
+            f"SELECT * FROM sums{'' if floor is None else f' WHERE s0 >= {float(floor)!r}'} ORDER BY l, r"
         ).to_arrow_table()
         return Scored(
             found["l"].to_numpy().astype(np.int64),

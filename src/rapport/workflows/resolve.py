@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ class Resolution:
     """Who is one customer.
 
     `links` are pairs at or above the threshold, verified or decided; `review` the doubts; `estimates` what is
-    believed of precision and recall.
+    believed of precision and recall; `others` the clusters at further thresholds, where asked for.
     """
 
     links: pa.Table
@@ -47,6 +47,7 @@ class Resolution:
     review: pa.Table
     model: LinkModel | None
     estimates: dict[str, Any]
+    others: dict[float, pa.Table] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def resolve(
     verified: Collection[tuple[str, str]],
     make_linker: MakeLinker,
     progress: Progress,
+    also: Sequence[float] = (),
 ) -> Resolution:
     """Return which records are one customer.
 
@@ -104,6 +106,8 @@ def resolve(
         Opens the machine that compares.
     progress : Progress
         Told the stages.
+    also : sequence of float
+        Further thresholds, in log2 odds, at which clusters are formed.
     """
     texts = tuple(c for c in standard.column_names if c not in STANDARD.names)
     limits = thresholds(settings)
@@ -116,8 +120,8 @@ def resolve(
             return _nothing_to_compare(linker, given)
         systems, totals = given.system, _totals(given)
         model = learn(linker, found, (standard.num_rows, totals), limits, texts, systems)
-        judged = _judge(linker, model, given, linker.score(_weights(model), _floor(model)))
-        result = _decide(linker, model, given, judged, None)
+        judged = _judge(linker, model, given, linker.score(_weights(model), min([_floor(model), *(b - 1 - np.log2(max(model.shares.match)) for b in also)])))
+        result = _decide(linker, model, given, judged, also)
         progress.finish()
     result.estimates["pairs_compared"] = found.pairs
     result.estimates["blocks_left_out"] = found.skip.num_rows
@@ -154,7 +158,7 @@ def resolve_more(
         linker.find_pairs(model.rules, atoms_of(model.texts), model.skip, fresh)
         judged = _judge(linker, model, given, linker.score(_weights(model), _floor(model)))
         judged = _with_known(linker, model, given, judged, known.links, fresh)
-        result = _decide(linker, model, given, judged, None)
+        result = _decide(linker, model, given, judged, ())
         progress.advance(new.num_rows)
         progress.finish()
     return result
@@ -175,7 +179,7 @@ def resolve_again(
         linker.frequencies(model.comparisons, model.frequencies, True)
         linker.find_pairs(model.rules, atoms_of(model.texts), model.skip, None)
         judged = _judge(linker, model, given, linker.score(_weights(model), _floor(model)))
-        result = _decide(linker, model, given, judged, None)
+        result = _decide(linker, model, given, judged, ())
         progress.finish()
     return result
 
@@ -260,30 +264,40 @@ def _take(scored: Scored, rows: NDArray[Any]) -> Scored:
     return Scored(*(getattr(scored, f)[rows] for f in Scored.__dataclass_fields__))
 
 
-def _decide(linker: Linker, model: LinkModel, given: Given, judged: Judged, _: None) -> Resolution:
+def _decide(linker: Linker, model: LinkModel, given: Given, judged: Judged, also: Sequence[float]) -> Resolution:
     """Return links, clusters, review and estimates from judged pairs and what was given."""
+    verified = _exact(linker, model, given)
+    of_node, copies = _cluster_at(linker, model, given, judged, verified[0], model.thresholds.link)
+    others = {}
+    for bits in also:
+        found = _cluster_at(linker, model, given, judged, verified[0], bits)
+        others[bits] = _clusters(given, *found)
+    told = _tell(linker, model, given, judged, verified, (of_node, copies, _clusters(given, of_node, copies)))
+    return replace(told, others=others)
+
+
+def _cluster_at(
+    linker: Linker, model: LinkModel, given: Given, judged: Judged, exact: tuple[Ints, Ints], link: float
+) -> tuple[Ints, NDArray[np.bool_]]:
+    """Return the cluster of each node, and which nodes' own records are one, with a threshold in bits."""
     scored, odds = judged.scored, judged.odds
     own = scored.left == scored.right
-    linked = (odds >= model.thresholds.link) & ~own
-    exact, doubtful = _exact(linker, model, given)
+    linked = (odds >= link) & ~own
     count = len(given.least)
     sure = [(given.same, BOUND), (exact, BOUND), (given.never, NEVER)]
     left = np.concatenate([scored.left[linked], *(p[0] for p, _ in sure)])
     right = np.concatenate([scored.right[linked], *(p[1] for p, _ in sure)])
-    bits = np.concatenate([odds[linked] - model.thresholds.link, *(np.full(len(p[0]), b) for p, b in sure)])
-    left, right, bits = _strongest(left, right, bits)
-    left, right, bits = pieces(count, left, right, bits)
+    bits = np.concatenate([odds[linked] - link, *(np.full(len(p[0]), b) for p, b in sure)])
+    left, right, bits = pieces(count, *_strongest(left, right, bits))
     label = components(count, left[bits > 0], right[bits > 0])
     more = missing_pairs(label, left, right)
     if len(more[0]):
         extra = _judge(linker, model, given, linker.score_these(_weights(model), *more))
         left, right = np.concatenate([left, extra.scored.left]), np.concatenate([right, extra.scored.right])
-        bits = np.concatenate([bits, extra.odds - model.thresholds.link])
-    of_node = cluster(count, left, right, bits, given.least)
+        bits = np.concatenate([bits, extra.odds - link])
     copies = np.zeros(count, bool)
-    copies[scored.left[own & (odds >= model.thresholds.link)]] = True
-    clusters = _clusters(given, of_node, copies)
-    return _tell(linker, model, given, judged, (exact, doubtful), (of_node, copies, clusters))
+    copies[scored.left[own & (odds >= link)]] = True
+    return cluster(count, left, right, bits, given.least), copies
 
 
 def _strongest(left: Ints, right: Ints, bits: Floats) -> tuple[Ints, Ints, Floats]:
