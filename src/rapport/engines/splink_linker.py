@@ -22,8 +22,8 @@ from rapport.workflows.link_ports import Estimates, Ints, Scored, Weights
 
 SAMPLE_NODES = 40_000
 """Nodes from which the pairs of rules are told."""
-U_NODES = 600
-"""Nodes whose pairs, all with all, tell how often strangers agree: 180,000 pairs."""
+U_NODES = 400
+"""Nodes whose pairs, all with all, tell how often strangers agree: 80,000 pairs."""
 EM_NODES = 40_000
 """Nodes on which Splink iterates; blocks are kept whole."""
 COMMON_WORD = 0.03

@@ -267,17 +267,39 @@ def _take(scored: Scored, rows: NDArray[Any]) -> Scored:
 def _decide(linker: Linker, model: LinkModel, given: Given, judged: Judged, also: Sequence[float]) -> Resolution:
     """Return links, clusters, review and estimates from judged pairs and what was given."""
     verified = _exact(linker, model, given)
-    of_node, copies = _cluster_at(linker, model, given, judged, verified[0], model.thresholds.link)
+    weighed = _Weighed(linker, model, given)
     others = {}
-    for bits in also:
-        found = _cluster_at(linker, model, given, judged, verified[0], bits)
+    for bits in sorted(also):
+        found = _cluster_at(weighed, given, judged, verified[0], bits)
         others[bits] = _clusters(given, *found)
+    of_node, copies = _cluster_at(weighed, given, judged, verified[0], model.thresholds.link)
     told = _tell(linker, model, given, judged, verified, (of_node, copies, _clusters(given, of_node, copies)))
     return replace(told, others=others)
 
 
+class _Weighed:
+    """Weighs pairs within components, each once."""
+
+    def __init__(self, linker: Linker, model: LinkModel, given: Given) -> None:
+        self._linker, self._model, self._given = linker, model, given
+        self._code, self._odds = np.empty(0, np.int64), np.empty(0)
+
+    def odds_of(self, left: Ints, right: Ints) -> Floats:
+        """Return the log2 odds of pairs, left < right."""
+        code = left * len(self._given.least) + right
+        new = ~np.isin(code, self._code)
+        if new.any():
+            scored = self._linker.score_these(_weights(self._model), left[new], right[new])
+            found = _judge(self._linker, self._model, self._given, scored)
+            self._code = np.concatenate([self._code, scored.left * len(self._given.least) + scored.right])
+            self._odds = np.concatenate([self._odds, found.odds])
+            order = np.argsort(self._code)
+            self._code, self._odds = self._code[order], self._odds[order]
+        return self._odds[np.searchsorted(self._code, code)]
+
+
 def _cluster_at(
-    linker: Linker, model: LinkModel, given: Given, judged: Judged, exact: tuple[Ints, Ints], link: float
+    weighed: _Weighed, given: Given, judged: Judged, exact: tuple[Ints, Ints], link: float
 ) -> tuple[Ints, NDArray[np.bool_]]:
     """Return the cluster of each node, and which nodes' own records are one, with a threshold in bits."""
     scored, odds = judged.scored, judged.odds
@@ -292,9 +314,9 @@ def _cluster_at(
     label = components(count, left[bits > 0], right[bits > 0])
     more = missing_pairs(label, left, right)
     if len(more[0]):
-        extra = _judge(linker, model, given, linker.score_these(_weights(model), *more))
-        left, right = np.concatenate([left, extra.scored.left]), np.concatenate([right, extra.scored.right])
-        bits = np.concatenate([bits, extra.odds - link])
+        extra = weighed.odds_of(*more)
+        left, right = np.concatenate([left, more[0]]), np.concatenate([right, more[1]])
+        bits = np.concatenate([bits, extra - link])
     copies = np.zeros(count, bool)
     copies[scored.left[own & (odds >= link)]] = True
     return cluster(count, left, right, bits, given.least), copies
