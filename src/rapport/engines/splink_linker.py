@@ -26,6 +26,7 @@ U_NODES = 400
 """Nodes whose pairs, all with all, tell how often strangers agree: 80,000 pairs."""
 EM_NODES = 40_000
 """Nodes on which Splink iterates; blocks are kept whole."""
+EM_PAIRS = 300_000
 COMMON_WORD = 0.03
 """A word in more organisations than that is not taken to name one."""
 _DERIVED = (
@@ -307,8 +308,8 @@ class SplinkLinker:
 
     def _columns(self, comparisons: Sequence[Comparison]) -> list[str]:
         known = (*KEPT, *_DERIVED, *self._texts)
-        conditions = " ".join([c.null + " " + " ".join(level.sql for level in c.levels) for c in comparisons])
-        return [c for c in known if f"{c}_l" in _words(conditions)]
+        named = {column for c in comparisons for column in _mentioned(c)}
+        return [c for c in known if c in named]
 
     def _one(self, sql: str) -> Any:
         return self._con.execute(sql).fetchall()[0][0]
@@ -375,26 +376,37 @@ def _estimate_m(
     from splink import DuckDBAPI, Linker, SettingsCreator
     from splink.internals.exceptions import EMTrainingException
 
-    usable = [i for i, c in enumerate(comparisons) if u[i]]
-    m: list[list[float]] = [[] for _ in comparisons]
-    if not usable or not rules:
-        return m, ()
+    usable = [i for i in range(len(comparisons)) if u[i]]
     chosen = [comparisons[i] for i in usable]
-    api = DuckDBAPI(con)
     guarded = [[max(x, 1e-6) for x in u[i]] for i in usable]
-    linker = Linker(api.register("em_nodes"), SettingsCreator(**_settings(chosen, guarded)))
+    learned: dict[int, list[list[float]]] = {i: [] for i in usable}
     trained = []
-    for rule in rules:
+    for rule in rules if usable else ():
+        # A linker of its own, because a session that fails leaves its settings without the columns of the rule.
+        linker = Linker(DuckDBAPI(con).register("em_nodes"), SettingsCreator(**_settings(chosen, guarded)))
         try:
             linker.training.estimate_parameters_using_expectation_maximisation(
-                rule.sql, estimate_without_term_frequencies=True, max_pairs=300_000
+                rule.sql, estimate_without_term_frequencies=True, max_pairs=EM_PAIRS
             )
         except (EMTrainingException, ZeroDivisionError, ValueError):
             continue
         trained.append(rule.name)
-    for i in usable:
-        m[i] = _read(linker, comparisons[i], "m_probability") if trained else []
+        for i in usable:
+            if not set(rule.columns) & set(_mentioned(comparisons[i])):
+                learned[i].append(_read(linker, comparisons[i], "m_probability"))
+    m = [_mean(learned.get(i, [])) for i in range(len(comparisons))]
     return m, tuple(trained)
+
+
+def _mean(sessions: list[list[float]]) -> list[float]:
+    """Return the mean of what sessions have learned; empty where there were none."""
+    return [sum(part) / len(sessions) for part in zip(*sessions, strict=True)] if sessions else []
+
+
+def _mentioned(comparison: Comparison) -> list[str]:
+    """Return the columns that the conditions of a comparison name."""
+    conditions = " ".join([comparison.null, *(level.sql for level in comparison.levels)])
+    return [w.removesuffix("_l") for w in _words(conditions) if w.endswith("_l")]
 
 
 def _read(linker: Any, comparison: Comparison, what: str) -> list[float]:

@@ -49,7 +49,7 @@ class Asked:
     truth: str | None = None
     kind: str | None = None
     mapped: Mapping[str, tuple[str, ...]] | None = None
-    settings: Identify = Identify()
+    settings: Identify = Identify(wrong_merge_cost=1.0)
 
 
 @dataclass(frozen=True)
