@@ -19,11 +19,13 @@ from rapport.channels.outbox import Outbox, read_templates
 from rapport.engines.duckdb_engine import DuckDBEngine
 from rapport.engines.example_data import journey_folder
 from rapport.engines.source_files import digest_source
+from rapport.engines.splink_linker import SplinkLinker
 from rapport.engines.worksheet_cells import read_cells
 from rapport.reports.gather import report_page
 from rapport.reports.worksheet_book import refuse_target, write_worksheet
 from rapport.stores.memory import Memory
 from rapport.stores.turn_store import TurnStore
+from rapport.workflows.link_ports import Linker
 from rapport.workflows.ports import Engine, Progress
 from rapport.workflows.state_ports import Tools
 
@@ -79,6 +81,11 @@ def make_engine() -> AbstractContextManager[Engine]:
 def make_large_engine(spill: Path, memory: str, threads: int) -> AbstractContextManager[Engine]:
     """Return an engine that keeps to a memory, such as ``4GB``, and spills to a folder."""
     return DuckDBEngine(threads=threads, memory_limit=memory, temp_directory=spill)
+
+
+def make_linker() -> AbstractContextManager[Linker]:
+    """Return what compares records."""
+    return SplinkLinker()
 
 
 def demo_data() -> Path | None:

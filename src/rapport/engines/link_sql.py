@@ -1,0 +1,117 @@
+"""The queries by which pairs of records are found and weighed.
+
+Why it exists: a query is text that promises a table; putting it together is apart from running it. Names of columns
+and conditions come from the declarations of `identify`, never from a file; the names of a file's own columns are
+replaced by neutral ones before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rapport.identify.blocking import Atom, Rule
+from rapport.identify.comparisons import Comparison
+
+_SOUNDS = "translate(substr({0}, 2), 'bfpvcgjkqsxzdtlmnraeiouyhw -''.', '111122222222334556')"
+
+
+def _sound(column: str) -> str:
+    """Return Soundex without its zeros: the first letter and the classes of the consonants that follow."""
+    text = _SOUNDS.format(column)
+    for digit in "123456":
+        text = f"replace(replace({text}, '{digit}{digit}', '{digit}'), '{digit}{digit}', '{digit}')"
+    return f"left({column}, 1) || left({text}, 3)"
+
+
+KEPT = (
+    "given_name", "middle_name", "surname", "gender", "emails", "email_keys", "phones", "house_number", "street",
+    "unit", "city", "region", "postal_code", "person_number", "card_numbers", "device_ids", "organisation",
+    "tax_number", "website", "job_title",
+)  # fmt: skip
+"""Columns of STANDARD that are compared; the day of birth besides."""
+
+_LISTS = ("emails", "email_keys", "phones", "card_numbers", "device_ids")
+
+
+def held_sql(texts: Sequence[str]) -> str:
+    """Return the records in the form in which they are compared, with what tells equal ones.
+
+    Records apart (`alone`) are never taken together with others before they are compared.
+    """
+    plain = [
+        f"CASE WHEN len({c}) > 0 THEN list_sort({c}) END AS {c}" if c in _LISTS else f"nullif({c}, '') AS {c}"
+        for c in KEPT
+    ]
+    content = ", ".join(["system", *KEPT, "birth", *texts, "CASE WHEN alone THEN record_key END"])
+    return (
+        f"WITH clean AS (SELECT record_key, system, alone, {', '.join(plain)}, "
+        f"strftime(birth_date, '%Y%m%d') AS birth{''.join(f', nullif({t}, {chr(39)}{chr(39)}) AS {t}' for t in texts)} "
+        f"FROM standard) "
+        f"SELECT *, hash({content}) AS one, hash('second', {content}) AS two FROM clean"
+    )
+
+
+def nodes_sql(texts: Sequence[str]) -> str:
+    """Return one row for all records of a system that are alike in everything, with what is derived from them."""
+    columns = ["system", *KEPT, "birth", *texts]
+    return (
+        f"WITH grouped AS (SELECT one, two, min(record_key) AS record_key, count(*) AS times, "
+        f"{', '.join(f'any_value({c}) AS {c}' for c in columns)} FROM held GROUP BY one, two), "
+        f"derived AS (SELECT *, {_sound('surname')} AS surname_sound, {_sound('given_name')} AS given_sound, "
+        "emails[1] AS email, phones[1] AS phone, "
+        "list_transform(emails, lambda x: split_part(split_part(x, '@', 1), '+', 1)) AS locals, "
+        "replace(organisation, ' ', '') AS squeezed, "
+        "list_sort(list_distinct(list_filter(string_split(organisation, ' '), lambda x: x <> ''))) AS all_words, "
+        "CASE WHEN contains(organisation, ' ') THEN "
+        "list_aggregate(list_transform(string_split(organisation, ' '), lambda x: left(x, 1)), 'string_agg', '') END "
+        "AS acronym, "
+        f"{_sound('organisation')} AS firm_sound "
+        "FROM grouped) "
+        "SELECT (row_number() OVER (ORDER BY record_key) - 1)::INTEGER AS node, * FROM derived ORDER BY record_key"
+    )
+
+
+def keys_sql(rule: Rule, atoms: Mapping[str, Atom], where: str = "") -> str:
+    """Return node and hash of the key of each record that has one under a rule."""
+    parts, tests = [], []
+    several = ""
+    for name in rule.atoms:
+        atom = atoms[name]
+        if atom.several:
+            several = f", unnest(list_distinct({atom.sql})) AS piece(key)"
+            parts.append("piece.key")
+            tests.append(f"{atom.needs} IS NOT NULL AND piece.key IS NOT NULL AND piece.key <> ''")
+        else:
+            parts.append(f"({atom.sql})")
+            tests.append(f"({atom.sql}) IS NOT NULL")
+    return f"SELECT node, hash({', '.join(parts)}) AS key FROM nodes{several} WHERE {' AND '.join(tests)}{where}"
+
+
+def level_sql(comparison: Comparison) -> str:
+    """Return the number of the level that a pair reaches: 0 the best, -1 where nothing can be said."""
+    cases = "".join(f" WHEN {level.sql} THEN {i}" for i, level in enumerate(comparison.levels))
+    return f"(CASE WHEN {comparison.null} THEN -1{cases} ELSE {len(comparison.levels)} END)::TINYINT"
+
+
+def weight_sql(number: int, comparison: Comparison, bits: Sequence[float], usual: float) -> str:
+    """Return the bits of evidence of the level reached; the first level's by the frequency of the value."""
+    level = f"g{number}"
+    cases = []
+    for i, weight in enumerate(bits):
+        told = repr(float(weight))
+        if i == 0 and comparison.frequency is not None:
+            told = f"{told} + log2({usual!r} / greatest(f{number}_l, f{number}_r))"
+        cases.append(f"WHEN {i} THEN {told}")
+    return f"CASE {level} {' '.join(cases)} ELSE 0.0 END"
+
+
+def sides_sql(comparisons: Sequence[Comparison], columns: Sequence[str]) -> str:
+    """Return both records' columns beside each other, and the frequencies of their values."""
+    sides = [f"{side}.{c} AS {c}_{side}" for c in columns for side in ("l", "r")]
+    sides += [
+        f"{side}.f_{c.frequency} AS f{i}_{side}"
+        for i, c in enumerate(comparisons)
+        if c.frequency is not None
+        for side in ("l", "r")
+    ]
+    return ", ".join(sides)
