@@ -18,6 +18,7 @@ class RowReason(StrEnum):
     BAD_NUMBER = "BAD_NUMBER"
     REPEATED_KEY = "REPEATED_KEY"
     UNKNOWN_ITEM = "UNKNOWN_ITEM"
+    FORGOTTEN = "FORGOTTEN"
 
 
 class CustomerReason(StrEnum):
@@ -86,6 +87,7 @@ REASON_MEANINGS: dict[StrEnum, str] = {
     RowReason.BAD_NUMBER: "an amount cannot be read as a number, or is not finite",
     RowReason.REPEATED_KEY: "a unique key (declared, or a product, customer or campaign id) stands in an earlier row",
     RowReason.UNKNOWN_ITEM: "the product is not in the product source; the line counts, without an item",
+    RowReason.FORGOTTEN: "the customer was forgotten and stays so; the row is counted, its values are not kept",
     CustomerReason.BEST_VALUE: "the chosen treatment has the highest expected contribution",
     CustomerReason.EXPLORED: "the treatment was drawn by chance, to learn",
     CustomerReason.REPAIRED: "moved aside, or put in, so that no limit is broken; nothing is learned from it",
