@@ -18,6 +18,7 @@ class RowReason(StrEnum):
     BAD_NUMBER = "BAD_NUMBER"
     REPEATED_KEY = "REPEATED_KEY"
     UNKNOWN_ITEM = "UNKNOWN_ITEM"
+    FORGOTTEN = "FORGOTTEN"
 
 
 class ValueReason(StrEnum):
@@ -102,6 +103,7 @@ REASON_MEANINGS: dict[StrEnum, str] = {
     RowReason.BAD_NUMBER: "an amount cannot be read as a number, or is not finite",
     RowReason.REPEATED_KEY: "a unique key (declared, or a product, customer or campaign id) stands in an earlier row",
     RowReason.UNKNOWN_ITEM: "the product is not in the product source; the line counts, without an item",
+    RowReason.FORGOTTEN: "the customer was forgotten and stays so; the row is counted, its values are not kept",
     ValueReason.BLOCKED_VALUE: "stands for no value, or is on the list of values that identify nobody",
     ValueReason.OVER_FREQUENT: "stands on the records of so many people that it identifies none of them",
     ValueReason.NOT_AN_EMAIL: "is not an e-mail address that mail could be sent to",

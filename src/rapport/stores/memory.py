@@ -6,7 +6,7 @@ transactions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from rapport.stores.database import Database
+
+
+_WORD = 0xFFFFFFFFFFFFFFFF
+"""Keys stand in the ids of touches as 64 bits without a sign."""
 
 
 class Memory:
@@ -98,3 +102,43 @@ class Memory:
         plain = [(t, int(k), turn, day.isoformat(), channel, int(done)) for t, k, turn, day, channel, done in rows]
         with self._database.writing() as c:
             return write_rows(c, delivery, columns, plain)
+
+    def keyed(self, customers: Iterable[int], households: Iterable[int]) -> dict[str, int]:
+        """Return how many rows are about customers and households: `deliveries` and `holdouts`."""
+        from sqlalchemy import func, select
+
+        from rapport.stores.bulk import in_pieces
+        from rapport.stores.tables import delivery, holdout
+
+        counts = {"deliveries": 0, "holdouts": 0}
+        pairs = (
+            ("deliveries", delivery.c.customer_key, customers),
+            ("holdouts", holdout.c.household_key, households),
+        )
+        with self._database.reading() as c:
+            for name, column, keys in pairs:
+                for piece in in_pieces(int(k) for k in keys):
+                    counts[name] += c.execute(select(func.count()).where(column.in_(piece))).scalar_one()
+        return counts
+
+    def replace_keys(self, customers: Mapping[int, int], households: Mapping[int, int]) -> None:
+        """Put other keys in the place of those of forgotten customers and households, for ever.
+
+        Rows stay, so that what was delivered and who is held out can be counted. A SQLite file is written anew, so
+        that no page of it holds what was there before.
+        """
+        from sqlalchemy import func, update
+
+        from rapport.stores.tables import delivery, holdout
+
+        d, h = delivery.c, holdout.c
+        with self._database.writing() as c:
+            for old, new in customers.items():
+                touch = func.replace(d.touch_id, f"{old & _WORD:016x}", f"{new & _WORD:016x}")
+                c.execute(update(delivery).where(d.customer_key == old).values(touch_id=touch, customer_key=new))
+            for old, new in households.items():
+                c.execute(update(holdout).where(h.household_key == old).values(household_key=new))
+        if self._database.sqlite:
+            with self._database.outside() as c:
+                c.exec_driver_sql("VACUUM")
+                c.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")

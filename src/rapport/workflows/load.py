@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from rapport.core.errors import SourceEmpty, SourceUnreadable
 from rapport.core.keys import customer_keys
@@ -37,7 +38,7 @@ from rapport.identify.load_sql import (
     unknown_items_sql,
 )
 from rapport.program.model import Program, Source
-from rapport.workflows.ports import Engine, EngineFault, FileDigest, Progress, Silent
+from rapport.workflows.ports import Engine, EngineFault, FileDigest, Progress, Silent, Suppressed
 
 ROW_GROUP = 131_072
 """Rows of a Parquet row group; also what is held in memory of a table that is being written."""
@@ -81,8 +82,8 @@ class LoadSummary:
         return {reason.value: total[reason.value] for reason in RowReason if total[reason.value]}
 
 
-def fingerprint(program: Program, base: str | Path, digest: FileDigest) -> str:
-    """Return a hex digest (32 digits) of all that a load depends on: files, mapping, time zone.
+def fingerprint(program: Program, base: str | Path, digest: FileDigest, forgotten: Suppressed | None = None) -> str:
+    """Return a hex digest (32 digits) of all that a load depends on: files, mapping, time zone, who was forgotten.
 
     Parameters
     ----------
@@ -92,19 +93,26 @@ def fingerprint(program: Program, base: str | Path, digest: FileDigest) -> str:
         Folder of program.toml.
     digest : FileDigest
         Sums up a file, such as `rapport.engines.source_files.digest_source`.
+    forgotten : Suppressed, optional
 
     Raises
     ------
     SourceMissing
         A source is not there.
     """
-    parts = [[s.model_dump(mode="json"), digest(Path(base), s.path)] for s in program.sources]
+    parts: list[Any] = [[s.model_dump(mode="json"), digest(Path(base), s.path)] for s in program.sources]
+    parts += [forgotten.digest] if forgotten is not None and forgotten.digest else []
     text = json.dumps([program.timezone, *parts], sort_keys=True, ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def load_program(
-    program: Program, base: str | Path, engine: Engine, target: str | Path, progress: Progress | None = None
+    program: Program,
+    base: str | Path,
+    engine: Engine,
+    target: str | Path,
+    progress: Progress | None = None,
+    forgotten: Suppressed | None = None,
 ) -> LoadSummary:
     """Read every source of a programme and write the tables of `rapport.core.tables.LOADED` to a folder.
 
@@ -124,6 +132,8 @@ def load_program(
         an error.
     progress : Progress, optional
         Told of every source.
+    forgotten : Suppressed, optional
+        Rows of these customers are set aside with the reason FORGOTTEN, without a value.
 
     Returns
     -------
@@ -136,7 +146,7 @@ def load_program(
     ProgramInvalid
         A trait's name is taken.
     """
-    work = _Load(program, Path(base), engine, Path(target), progress or Silent())
+    work = _Load(program, Path(base), engine, Path(target), progress or Silent(), forgotten)
     work.open()
     work.check()
     work.write()
@@ -152,6 +162,8 @@ class _Load:
     engine: Engine
     target: Path
     progress: Progress
+    forgotten: Suppressed | None = None
+    left_out: dict[str, list[int]] = field(default_factory=dict)
     readings: dict[str, Reading] = field(default_factory=dict)
     counts: dict[str, dict[str, Any]] = field(default_factory=dict)
     kept: Counter[str] = field(default_factory=Counter)
@@ -199,6 +211,7 @@ class _Load:
             if kind != "customers":
                 self._write_kind(kind)
         self._write_customers()
+        self._quarantine_forgotten()
         rows = []
         for kind in _KINDS:
             if kind in self.readings:
@@ -218,7 +231,7 @@ class _Load:
                     continue
                 for batch in self._rows(kind, quarantine_sql(reading), None):
                     self.reasons[kind].update(batch["reason"].to_pylist())
-                    file.add(batch)
+                    file.add(self._unnamed(kind, batch))
 
     def _write_kind(self, kind: str) -> None:
         schema = LOADED[kind]
@@ -226,8 +239,9 @@ class _Load:
             if kind not in self.readings:
                 return
             last = 0
-            for batch in self._rows(kind, accepted_sql(self.readings[kind]), self._expected(kind)):
-                last = self._in_order(kind, batch[ROW], last)
+            for found in self._rows(kind, accepted_sql(self.readings[kind]), self._expected(kind)):
+                last = self._in_order(kind, found[ROW], last)
+                batch = self._remembered(kind, found)
                 self.kept[kind] += batch.num_rows
                 columns = {n: batch[n] for n in batch.column_names}
                 if "customer_key" in schema.names:
@@ -238,7 +252,8 @@ class _Load:
         reading = self.readings.get("customers")
         if reading is not None:
             sql = f"SELECT {ROW}, customer_id FROM ({accepted_sql(reading)}) ORDER BY {ROW}"
-            for batch in self._rows("customers", sql, self._expected("customers")):
+            for found in self._rows("customers", sql, self._expected("customers")):
+                batch = self._remembered("customers", found)
                 self.kept["customers"] += batch.num_rows
                 self._keys_of(batch["customer_id"])
         self._refuse_collision()
@@ -251,6 +266,52 @@ class _Load:
         with _TableFile(self.target / "customers.parquet", schema) as file:
             for batch in self.engine.stream(customers_sql(reading, _KNOWN), params):
                 file.add(pa.Table.from_batches([batch]))
+
+    def _suppressed(self, kind: str, ids: list[str | None]) -> NDArray[np.bool_]:
+        """Return which customer ids of a source were forgotten, shape (ids,)."""
+        if self.forgotten is None or not self.forgotten.digest:
+            return np.zeros(len(ids), dtype=np.bool_)
+        system = getattr(self.source(kind), "system", None) or ""
+        return self.forgotten.suppresses(system, [i or "" for i in ids])
+
+    def _remembered(self, kind: str, batch: pa.Table) -> pa.Table:
+        """Return rows without those of forgotten customers, which are counted by their place in the file."""
+        if self.forgotten is None or "customer_id" not in batch.column_names:
+            return batch
+        coded = pa.chunked_array([batch["customer_id"].combine_chunks()]).combine_chunks().dictionary_encode()
+        gone = self._suppressed(kind, coded.dictionary.to_pylist())
+        if not gone.any():
+            return batch
+        left = gone[coded.indices.to_numpy(zero_copy_only=False)]
+        self.left_out.setdefault(kind, []).extend(batch[ROW].to_numpy()[left].tolist())
+        return batch.filter(pa.array(~left))
+
+    def _unnamed(self, kind: str, batch: pa.Table) -> pa.Table:
+        """Return rows set aside without the values that are ids of forgotten customers."""
+        if self.forgotten is None or not self.forgotten.digest:
+            return batch
+        values = batch["value"].to_pylist()
+        parts = [[v, *v.split(" + ")] if v else [] for v in values]
+        named = [bool(p) and bool(self._suppressed(kind, list(p)).any()) for p in parts]
+        again = [None if n else v for n, v in zip(named, values, strict=True)]
+        return batch.set_column(batch.column_names.index("value"), "value", pa.array(again, pa.string()))
+
+    def _quarantine_forgotten(self) -> None:
+        """Set the rows of forgotten customers aside, in the order of the files, without their values."""
+        if not self.left_out:
+            return
+        path, schema = self.target / "quarantine.parquet", LOADED["quarantine"]
+        tables = [pq.read_table(path, schema=schema)]
+        for kind, numbers in self.left_out.items():
+            self.reasons[kind][RowReason.FORGOTTEN.value] += len(numbers)
+            column = self.readings[kind].of("customer_id")[0].file_column
+            told = {"source": kind, "column": column, "value": None, "reason": RowReason.FORGOTTEN.value}
+            tables.append(pa.Table.from_pylist([told | {"row": n} for n in numbers], schema=schema))
+        every = pa.concat_tables(tables).combine_chunks()
+        places = np.array([_KINDS.index(kind) for kind in every["source"].to_pylist()])
+        order = np.lexsort((every["row"].to_numpy(), places))
+        with _TableFile(path, schema) as file:
+            file.add(every.take(pa.array(order)))
 
     def _in_order(self, kind: str, rows: pa.ChunkedArray, last: int) -> int:
         """Return the last row's number; the bytes written rest on the order of the file."""

@@ -5,7 +5,7 @@ Why it exists: a stage says what it needs; the wiring says which store, memory a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
@@ -86,6 +86,12 @@ class MemoryPort(Protocol):
 
     def remember_deliveries(self, rows: Iterable[tuple[str, int, str, date, str, bool]]) -> int:
         """Remember deliveries, carried or withheld, once; return how many were new."""
+
+    def keyed(self, customers: Iterable[int], households: Iterable[int]) -> dict[str, int]:
+        """Return how many rows are about customers and households: `deliveries` and `holdouts`."""
+
+    def replace_keys(self, customers: Mapping[int, int], households: Mapping[int, int]) -> None:
+        """Put other keys in the place of those of forgotten customers and households, for ever."""
 
 
 class DeliveryReport(Protocol):
