@@ -16,6 +16,7 @@ from rapport.core.people import record_key
 from rapport.stores import nodes as n
 from rapport.stores.bulk import write_rows
 from rapport.stores.database import Database
+from rapport.stores.devices import device_nodes
 from rapport.stores.edges import Reason, join
 from rapport.stores.interactions import interactions_of, record_interactions
 from rapport.stores.recognition import Holders, holders_of, recognised
@@ -91,28 +92,6 @@ class ContactStore:
             present = n.present_id(c, customer_id)
             rows = c.execute(query.where(node.c.customer_id == present).order_by(i.kind, i.value, i.record_key))
             return [(Identifier(kind, value, standing == VERIFIED), key) for kind, value, standing, key in rows]
-
-
-def device_nodes(connection: Connection, seen: dict[str, int]) -> dict[str, int]:
-    """Return the node at which each anonymous id collects, made where it is new; `seen` is the micros it came."""
-    found = _devices(connection, seen)
-    new = sorted(set(seen) - found.keys())
-    if new:
-        keys = {anonymous: n.anonymous_key(anonymous) for anonymous in new}
-        n.add_nodes(connection, ((keys[a], n.ANONYMOUS, a, "anonymous", seen[a], None) for a in new))
-        write_rows(connection, device, ("anonymous_id", "record_key", "owners"), [(a, keys[a], 1) for a in new])
-        found |= _devices(connection, new)
-    return found
-
-
-def _devices(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
-    from rapport.stores.bulk import in_pieces
-
-    found: dict[str, int] = {}
-    for piece in in_pieces(ids):
-        query = select(device.c.anonymous_id, device.c.record_key).where(device.c.anonymous_id.in_(piece))
-        found |= dict(connection.execute(query).all())
-    return found
 
 
 def _claim(connection: Connection, one: Identifier, key: int, source: str, at: datetime) -> None:
