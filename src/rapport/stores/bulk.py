@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, Table, literal, select
+from sqlalchemy import Connection, Select, Table, literal, select
 
 SMALL = 2_000
 """Rows below which PostgreSQL is asked row by row; above, they are copied to a table of the moment first."""
@@ -165,6 +165,14 @@ def indexes_later(connection: Connection, table: Table) -> Iterator[None]:
     yield
     for index in table.indexes:
         index.create(connection)
+
+
+def read_all(connection: Connection, query: Select[Any]) -> list[Any]:
+    """Return all rows of a question without values as plain tuples, as the driver gives them: for millions."""
+    with _cursor(connection) as cursor:
+        cursor.execute(str(query.compile(dialect=connection.dialect)))
+        rows: list[Any] = cursor.fetchall()
+    return rows
 
 
 def rows_of(table: pa.Table) -> Iterator[Any]:
