@@ -20,7 +20,7 @@ def test_the_small_bench_has_every_figure_and_no_bar(
     results = bench_recognise(tmp_path, True, told.append)
     assert all(set(r) == FIELDS and r["bar"] is None and r["value"] > 0 for r in results)
     names = [r["name"] for r in results]
-    assert len(set(names)) == len(names) == 19
+    assert len(set(names)) == len(names) == 21
     assert names[:2] == ["recognise_p50_ms", "recognise_p99_ms"]
     assert "recognise_postgresql_p99_ms" in names
     assert results[1]["comparator_value"] > 0
