@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, Table, literal, select
+from sqlalchemy import Connection, Select, Table, literal, select
 
 SMALL = 2_000
 """Rows below which PostgreSQL is asked row by row; above, they are copied to a table of the moment first."""
@@ -89,7 +89,7 @@ def _write_to_server(
     connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Row], conflict: _Conflict
 ) -> int:
     names, name = ", ".join(columns), table.name
-    with _cursor(connection) as cursor:
+    with driver_cursor(connection) as cursor:
         if isinstance(rows, Sized) and len(rows) < SMALL:
             marks = ", ".join(["%s"] * len(columns))
             sql = f"INSERT INTO {name} ({names}) VALUES ({marks}){conflict.clause(name, _DIFFERS)}"
@@ -113,7 +113,7 @@ def _write_to_server(
 
 
 @contextmanager
-def _cursor(connection: Connection) -> Iterator[Any]:
+def driver_cursor(connection: Connection) -> Iterator[Any]:
     """Yield the driver's own cursor, within the transaction."""
     cursor: Any = connection.connection.cursor()
     try:
@@ -133,7 +133,7 @@ def update_rows(connection: Connection, table: Table, columns: Sequence[str], ro
         raw.executemany(f"UPDATE {table.name} SET {sets} WHERE {key} = ?", rows)
         return
     names, name = ", ".join((*columns, key)), table.name
-    with _cursor(connection) as cursor:
+    with driver_cursor(connection) as cursor:
         if len(rows) < SMALL:
             sets = ", ".join(f"{c} = %s" for c in columns)
             cursor.executemany(f"UPDATE {name} SET {sets} WHERE {key} = %s", rows)
@@ -165,6 +165,14 @@ def indexes_later(connection: Connection, table: Table) -> Iterator[None]:
     yield
     for index in table.indexes:
         index.create(connection)
+
+
+def read_all(connection: Connection, query: Select[Any]) -> list[Any]:
+    """Return all rows of a question without values as plain tuples, as the driver gives them: for millions."""
+    with driver_cursor(connection) as cursor:
+        cursor.execute(str(query.compile(dialect=connection.dialect)))
+        rows: list[Any] = cursor.fetchall()
+    return rows
 
 
 def rows_of(table: pa.Table) -> Iterator[Any]:

@@ -16,9 +16,10 @@ from rapport.core.people import record_key
 from rapport.stores import nodes as n
 from rapport.stores.bulk import write_rows
 from rapport.stores.database import Database
+from rapport.stores.devices import device_nodes
 from rapport.stores.edges import Reason, join
 from rapport.stores.interactions import interactions_of, record_interactions
-from rapport.stores.recognition import Holders, holders_of, recognised
+from rapport.stores.recognition import Holders, holders_of, is_plain, recognised
 from rapport.stores.reviews import queue_conflict
 from rapport.stores.tables import UNVERIFIED, VERIFIED, device, edge, identifier, micros, node
 from rapport.workflows.identity_ports import Identifier, Interaction, Joined, Recognised, Recorded
@@ -35,8 +36,11 @@ class ContactStore:
 
     def recognise(self, identifiers: Iterable[Identifier]) -> Recognised:
         """Return who is meant by identifiers in standard form."""
-        with self._database.reading() as c:
-            return recognised(holders_of(c, identifiers))
+        given = list(identifiers)
+        # One question sees one state of the store by itself; a transaction around it would only take time.
+        alone = all(is_plain(one) for one in given)
+        with self._database.outside() if alone else self._database.reading() as c:
+            return recognised(holders_of(c, given))
 
     def claim(self, identifier: Identifier, node_key: int, source: str, at: datetime) -> Recognised:
         """Remember that a node claims an identifier, and return who is meant by it now."""
@@ -91,28 +95,6 @@ class ContactStore:
             present = n.present_id(c, customer_id)
             rows = c.execute(query.where(node.c.customer_id == present).order_by(i.kind, i.value, i.record_key))
             return [(Identifier(kind, value, standing == VERIFIED), key) for kind, value, standing, key in rows]
-
-
-def device_nodes(connection: Connection, seen: dict[str, int]) -> dict[str, int]:
-    """Return the node at which each anonymous id collects, made where it is new; `seen` is the micros it came."""
-    found = _devices(connection, seen)
-    new = sorted(set(seen) - found.keys())
-    if new:
-        keys = {anonymous: n.anonymous_key(anonymous) for anonymous in new}
-        n.add_nodes(connection, ((keys[a], n.ANONYMOUS, a, "anonymous", seen[a], None) for a in new))
-        write_rows(connection, device, ("anonymous_id", "record_key", "owners"), [(a, keys[a], 1) for a in new])
-        found |= _devices(connection, new)
-    return found
-
-
-def _devices(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
-    from rapport.stores.bulk import in_pieces
-
-    found: dict[str, int] = {}
-    for piece in in_pieces(ids):
-        query = select(device.c.anonymous_id, device.c.record_key).where(device.c.anonymous_id.in_(piece))
-        found |= dict(connection.execute(query).all())
-    return found
 
 
 def _claim(connection: Connection, one: Identifier, key: int, source: str, at: datetime) -> None:

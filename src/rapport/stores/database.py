@@ -226,7 +226,6 @@ def _sqlite_connected(connection: Any, record: Any) -> None:
         "foreign_keys=ON",
         "secure_delete=ON",
         "cache_size=-65536",
-        "mmap_size=1073741824",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

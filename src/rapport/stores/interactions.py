@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 
 from rapport.stores import nodes as n
 from rapport.stores.bulk import write_rows
+from rapport.stores.devices import device_nodes, known_devices
 from rapport.stores.tables import interaction, micros, node
 from rapport.workflows.identity_ports import Interaction, Recorded
 
@@ -22,6 +23,8 @@ _COLUMNS = ("message_id", "record_key", "at", "channel", "direction", "kind", "a
 
 def record_interactions(connection: Connection, rows: Sequence[Interaction]) -> Recorded:
     """Remember interactions; what comes from an anonymous id that was forgotten is counted, not kept.
+
+    Until somebody identifies themselves at it again: then it is a device like others.
 
     Raises
     ------
@@ -32,6 +35,7 @@ def record_interactions(connection: Connection, rows: Sequence[Interaction]) -> 
     """
     anonymous = {r.anonymous_id for r in rows if r.anonymous_id is not None}
     gone = {name for _, name in n.Suppressed(connection).among((f"record:{n.ANONYMOUS}", a) for a in anonymous)}
+    gone -= known_devices(connection, gone).keys()
     kept = [r for r in rows if r.anonymous_id is None or r.anonymous_id not in gone]
     keys = _nodes_of(connection, kept)
     written = write_rows(
@@ -57,8 +61,6 @@ def record_interactions(connection: Connection, rows: Sequence[Interaction]) -> 
 
 
 def _nodes_of(connection: Connection, rows: Sequence[Interaction]) -> list[int]:
-    from rapport.stores.contact_points import device_nodes
-
     seen: dict[str, int] = {}
     for r in rows:
         if r.anonymous_id is not None:

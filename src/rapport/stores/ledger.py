@@ -19,7 +19,7 @@ from sqlalchemy import BigInteger, Connection, Select, or_, select, type_coerce
 from rapport.core.errors import UnknownMerge
 from rapport.core.keys import positions
 from rapport.stores import nodes as n
-from rapport.stores.bulk import in_pieces, rows_of, update_rows, write_rows
+from rapport.stores.bulk import in_pieces, read_all, rows_of, update_rows, write_rows
 from rapport.stores.database import Database
 from rapport.stores.decisions import decide, standing_verdicts
 from rapport.stores.edges import Reason, edge_of, join, switch_off
@@ -112,7 +112,7 @@ class LedgerStore:
             vetoed = state.vetoed(standing_verdicts(c))
             rows = state.lacking(links, stale, vetoed)
             write_rows(c, edge, _EDGE, [(*row[:2], "resolve", by, *row[2:], micros(at)) for row in rows])
-            moved = _settle(c)
+            moved = _settle(c) if rows or len(stale) else 0
         return Applied(len(rows), len(stale), moved, len(vetoed), state.unknown)
 
 
@@ -126,7 +126,7 @@ def _edge(connection: Connection, merge_id: int) -> MergeEdge:
 def _active(connection: Connection) -> pa.Table:
     """Return the active edges: merge_id, left_key, right_key, origin."""
     query = select(edge.c.merge_id, edge.c.left_key, edge.c.right_key, edge.c.origin)
-    found = connection.execute(query.where(edge.c.undone_at.is_(None)).order_by(edge.c.merge_id)).all()
+    found = read_all(connection, query.where(edge.c.undone_at.is_(None)).order_by(edge.c.merge_id))
     columns = list(zip(*found, strict=True)) or [(), (), (), ()]
     types = (pa.int64(), pa.int64(), pa.int64(), pa.string())
     names = ["merge_id", "left_key", "right_key", "origin"]
@@ -137,7 +137,7 @@ def _settle(connection: Connection) -> int:
     """Give every node the customer of its component; return how many nodes changed it."""
     t = node.c
     query = select(t.record_key, t.own_id, t.customer_id, type_coerce(t.first_seen, BigInteger))
-    found = connection.execute(query.order_by(t.record_key)).all()
+    found = read_all(connection, query.order_by(t.record_key))
     if not found:
         return 0
     keys, own, customer, seen = (list(column) for column in zip(*found, strict=True))
@@ -168,7 +168,8 @@ class _State:
 
     @classmethod
     def read(cls, connection: Connection, clusters: pa.Table) -> _State:
-        known = np.array(connection.scalars(select(node.c.record_key).order_by(node.c.record_key)).all(), np.int64)
+        known = np.array(read_all(connection, select(node.c.record_key)), dtype=np.int64).reshape(-1)
+        known.sort()
         there = clusters.filter(pa.array(positions(known, clusters["record_key"].to_numpy()) >= 0))
         there = there.sort_by("record_key")
         keys, edges = there["record_key"].to_numpy(), _active(connection)

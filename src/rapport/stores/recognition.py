@@ -8,27 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
 from rapport.core.people import record_key
-from rapport.stores.tables import VERIFIED, device, identifier, node
+from rapport.stores.bulk import driver_cursor
+from rapport.stores.tables import VERIFIED, device, node
 from rapport.workflows.identity_ports import Identifier, Recognised, Standing
 
 RECORD = "record:"
 
 _HOLDERS = (
-    select(
-        identifier.c.token,
-        identifier.c.kind,
-        identifier.c.value,
-        identifier.c.standing,
-        identifier.c.record_key,
-        node.c.customer_id,
-    )
-    .join(node, node.c.record_key == identifier.c.record_key)
-    .where(identifier.c.token.in_(bindparam("tokens", expanding=True)))
+    "SELECT i.token, i.kind, i.value, i.standing, i.record_key, n.customer_id "
+    "FROM identifier i JOIN node n ON n.record_key = i.record_key WHERE i.token IN ({marks})"
 )
+"""Asked of the driver itself: building the question anew would take longer than answering it."""
+
 _BY_KEY = select(node.c.record_key, node.c.customer_id).where(
     node.c.record_key.in_(bindparam("keys", expanding=True))
 )
@@ -58,24 +54,37 @@ class Holders:
         return set().union(*self.sure.values())
 
 
+def is_plain(one: Identifier) -> bool:
+    """Return whether a value is claimed by nodes, rather than the name of a record, a customer or a device."""
+    return one.kind not in {"customer", "anonymous"} and not one.kind.startswith(RECORD)
+
+
 def holders_of(connection: Connection, identifiers: Iterable[Identifier]) -> Holders:
     """Return who holds identifiers."""
     found = Holders()
     plain: dict[int, tuple[str, str]] = {}
     others: list[Identifier] = []
     for one in identifiers:
-        if one.kind in {"customer", "anonymous"} or one.kind.startswith(RECORD):
-            others.append(one)
-        else:
+        if is_plain(one):
             plain[record_key(one.kind, one.value)] = (one.kind, one.value)
+        else:
+            others.append(one)
     if plain:
-        for token, kind, value, standing, key, customer in connection.execute(_HOLDERS, {"tokens": list(plain)}):
+        for token, kind, value, standing, key, customer in _ask(connection, list(plain)):
             if plain[token] == (kind, value):
                 found.hold((kind, value), customer, standing == VERIFIED)
                 if standing == VERIFIED:
                     found.node_of.setdefault(customer, key)
     if others:
         _hold_others(connection, others, found)
+    return found
+
+
+def _ask(connection: Connection, tokens: list[int]) -> list[Any]:
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    with driver_cursor(connection) as cursor:
+        cursor.execute(_HOLDERS.format(marks=", ".join([mark] * len(tokens))), tokens)
+        found: list[Any] = cursor.fetchall()
     return found
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import BigInteger, Connection, delete, select, tuple_, type_coer
 from rapport.core.keys import positions
 from rapport.core.people import record_key
 from rapport.stores import nodes as n
-from rapport.stores.bulk import in_pieces, indexes_later, rows_of, update_rows, write_rows
+from rapport.stores.bulk import in_pieces, indexes_later, read_all, rows_of, update_rows, write_rows
 from rapport.stores.database import Database
 from rapport.stores.tables import UNVERIFIED, VERIFIED, YIELDED, identifier, micros, node
 from rapport.workflows.identity_ports import CROSSWALK, DIGESTS, NODES, Seen
@@ -94,7 +94,7 @@ class RecordStore:
             t.record_key, t.system, t.record_id, t.kind, t.own_id, t.customer_id, t.household_id, seen, t.gone
         )
         with self._database.reading() as c:
-            found = c.execute(query.order_by(t.record_key)).all()
+            found = read_all(c, query.order_by(t.record_key))
         columns = list(zip(*found, strict=True)) or [()] * len(NODES)
         arrays = [
             pa.array(v, pa.int64() if f.name == "gone" else _plain(f)) for v, f in zip(columns, NODES, strict=True)
@@ -112,9 +112,9 @@ class RecordStore:
     def crosswalk(self) -> pa.Table:
         """Return which customer each record belongs to."""
         t = node.c
-        query = select(t.system, t.record_id, t.customer_id, t.household_id).where(t.kind != "anonymous")
+        query = select(t.system, t.record_id, t.customer_id, t.household_id, t.kind)
         with self._database.reading() as c:
-            found = c.execute(query).all()
+            found = [row[:4] for row in read_all(c, query) if row[4] != "anonymous"]
         columns = list(zip(*found, strict=True)) or [()] * len(CROSSWALK)
         table = pa.table([pa.array(v, f.type) for v, f in zip(columns, CROSSWALK, strict=True)], schema=CROSSWALK)
         return table.sort_by([("system", "ascending"), ("record_id", "ascending")])
@@ -123,7 +123,7 @@ class RecordStore:
         """Set the household of each record, none for others; return how many changed."""
         wanted: dict[int, str | None] = dict(rows_of(households.select(["record_key", "household_id"])))
         with self._database.writing() as c:
-            known = c.execute(select(node.c.record_key, node.c.household_id)).all()
+            known = read_all(c, select(node.c.record_key, node.c.household_id))
             changes = [(wanted.get(key), key) for key, household in known if wanted.get(key) != household]
             update_rows(c, node, ("household_id",), changes)
         return len(changes)

@@ -129,6 +129,15 @@ def test_who_comes_back_on_their_own_is_admitted_under_another_id(memory: Custom
     assert customers(memory)[key(f"{WORD}-1")] != forgotten
 
 
+def test_a_forgotten_cookie_counts_again_once_somebody_logs_in(memory: CustomerMemory) -> None:
+    forgotten = _live(memory)
+    memory.erasure.forget(forgotten, "clerk", later(9))
+    new = memory.contacts.identify(f"cookie-{WORD}", [Identifier("email", f"{WORD}@x.org", True)], later(10))
+    assert new.customer_id != forgotten
+    row = Interaction("m77", later(11), "web", "in", "view", anonymous_id=f"cookie-{WORD}")
+    assert memory.contacts.record_interactions([row]).new == 1
+
+
 def test_turns_keep_their_counts_of_who_was_forgotten(memory: CustomerMemory, address: URL) -> None:
     forgotten = _live(memory)
     turns, day = Memory(address), date(2030, 1, 7)
