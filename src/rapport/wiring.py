@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapport import __version__
 from rapport.channels.outbox import Outbox, read_templates
@@ -27,6 +27,11 @@ from rapport.stores.turn_store import TurnStore
 from rapport.workflows.ports import Engine, Progress
 from rapport.workflows.state_ports import Tools
 
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+    from rapport.stores.identity import CustomerMemory
+
 _NAMED = ("duckdb", "lightgbm", "numpy", "pyarrow", "scipy")
 
 
@@ -35,12 +40,27 @@ def open_store(base: Path) -> TurnStore:
     return TurnStore(base)
 
 
-def tools_for(base: Path, progress: Progress) -> Tools:
-    """Return what the stages of a turn need, for a programme's folder."""
+def memory_address(base: Path, setting: str | None) -> URL:
+    """Return where the memory of a programme is: its folder, and what its setting `memory` says."""
+    from rapport.stores.database import memory_address
+
+    return memory_address(setting, base, os.environ)
+
+
+def open_customers(base: Path, setting: str | None) -> CustomerMemory:
+    """Return the memory of customers of a programme; a context that closes it."""
+    from rapport.stores.identity import CustomerMemory
+
+    return CustomerMemory(memory_address(base, setting))
+
+
+def tools_for(base: Path, progress: Progress, memory: str | None = None) -> Tools:
+    """Return what the stages of a turn need, for a programme's folder and its setting `memory`."""
     store = TurnStore(base)
+    place = store.state / "memory.db" if memory is None else memory_address(base, memory)
     return Tools(
         store=store,
-        memory=Memory(store.state / "memory.db"),
+        memory=Memory(place),
         make_engine=make_engine,
         progress=progress,
         digest=digest_source,
