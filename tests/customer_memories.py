@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from rapport.core.errors import UnknownCustomer
 from rapport.core.profiles import OBSERVATIONS
-from rapport.workflows.identity_ports import Answer, IdentityMemory, Task, Trait
+from rapport.workflows.identity_ports import IdentityMemory
+from rapport.workflows.identity_records import Answer, Task, Trait
 
 
 @dataclass

@@ -40,7 +40,7 @@ def ask_command(
     programme = read_program(path)
     now = datetime.now(UTC)
     outcome = _outcome(outcomes)
-    with open_customers(path.parent, programme) as memory:
+    with open_customers(path.parent, programme.memory) as memory:
         if outcome is not None:
             kept = record_outcome(memory, programme, customer, outcome, channel or "desk", now)
             told = {"customer": customer, "field": kept.question, "status": kept.status, "value": kept.value}

@@ -22,7 +22,8 @@ from rapport.program.model import Program
 from rapport.program.questions import Question
 from rapport.program.rules import check_condition
 from rapport.workflows.conditions import holds, with_tier
-from rapport.workflows.identity_ports import Answer, AnswerStatus, IdentityMemory, Trait
+from rapport.workflows.identity_ports import IdentityMemory
+from rapport.workflows.identity_records import Answer, AnswerStatus, Trait
 from rapport.workflows.ports import Engine
 from rapport.workflows.profiles import profile_of
 from rapport.workflows.question_values import QuestionDesk, trait_of, weigh

@@ -18,7 +18,8 @@ from rapport.core.profiles import ANSWERED
 from rapport.program.model import Program
 from rapport.program.questions import Question
 from rapport.wiring import make_engine, open_store
-from rapport.workflows.identity_ports import IdentityMemory, Trait
+from rapport.workflows.identity_ports import IdentityMemory
+from rapport.workflows.identity_records import Trait
 from rapport.workflows.next_question import Remembered, Weighed, next_question, record_outcome, remembered
 from rapport.workflows.ports import Engine
 from rapport.workflows.programs import read_program
