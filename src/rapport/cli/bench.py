@@ -28,6 +28,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "lifetime": ("lifetime",),
     "features": ("features",),
     "nextbasket": ("nextbasket",),
+    "questions": ("questions",),
 }
 """The benches that are functions ``workflows.bench_X.bench_X``; the names of the figures of a part begin with X."""
 

@@ -109,6 +109,17 @@ def value_of_signals(values: Floats, probability: Floats, likelihood: Floats) ->
     return Information(float(expected[best_now]), float(by_signal.max(axis=1).sum()), best_now, best)
 
 
+def signal_worth(values: Floats, probability: Floats, likelihood: Floats) -> Floats:
+    """Return the worth of a signal, as `value_of_signals` gives it, for n customers at once, (n,).
+
+    Parameters
+    ----------
+    values : (n, answers, treatments); probability : (n, answers); likelihood : (answers, signals)
+    """
+    joint = np.einsum("na,am,nat->nmt", probability, likelihood, values, optimize=True)
+    return np.asarray(joint.max(axis=2).sum(axis=1) - joint.sum(axis=1).max(axis=1))
+
+
 def _checked(values: Floats, probability: Floats) -> tuple[Floats, Floats]:
     v, p = np.asarray(values, dtype=np.float64), np.asarray(probability, dtype=np.float64)
     if v.ndim != 2 or p.shape != v.shape[:1] or not v.size or not np.isfinite(v).all():

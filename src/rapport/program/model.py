@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from rapport.core.errors import nearest
 from rapport.core.tables import SOURCE_COLUMNS
+from rapport.program.accounts import Accounts
 from rapport.program.identify import Identify, People, check_people
 from rapport.program.needs import Needs
 from rapport.program.part import Condition, Name, NotNegative, Odds, Part, Share, Text
@@ -322,7 +323,7 @@ class Program(Part):
 
     LATER: ClassVar[frozenset[str]] = frozenset(
         {"limits", "levers", "kinds", "includes", "value", "potential", "prospects", "report", "plays", "needs"}
-        | {"people", "identify", "memory", "questions"}
+        | {"people", "identify", "memory", "questions", "accounts"}
     )
 
     name: Text = Field(description="Name of the programme.")
@@ -369,6 +370,7 @@ class Program(Part):
     questions: tuple[Question, ...] = Field(
         default=(), max_length=100, description="What customers may be asked, and what asking costs."
     )
+    accounts: Accounts = Field(default_factory=Accounts, description="Which organisations are wanted.")
 
     @field_validator("timezone")
     @classmethod

@@ -15,7 +15,8 @@ from rapport.core.profiles import CORRECTED, OBSERVATIONS
 from rapport.identify.outdated import OutdatedPlan, find_outdated, observations_to_delete, plan_outdated
 from rapport.identify.profile import Profile, Survival, survive
 from rapport.program.model import Program
-from rapport.workflows.identity_ports import Profiles, Records, Trait
+from rapport.workflows.identity_ports import Profiles, Records
+from rapport.workflows.identity_records import Trait
 
 
 def survival_of(program: Program) -> Survival:
