@@ -22,7 +22,16 @@ from rapport.simulate.people_names import CITIES, GIVEN, NICKNAMES, PARTS, PROVI
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 KEYS: Final = "abcdefghijklmnopqrstuvwxyz"
-_SOUNDS: Final = (("ph", "f"), ("ck", "k"), ("ie", "y"), ("th", "t"), ("ll", "l"), ("ee", "ea"), ("c", "k"), ("z", "s"))
+_SOUNDS: Final = (
+    ("ph", "f"),
+    ("ck", "k"),
+    ("ie", "y"),
+    ("th", "t"),
+    ("ll", "l"),
+    ("ee", "ea"),
+    ("c", "k"),
+    ("z", "s"),
+)
 _LOOKS: Final = (("o", "0"), ("l", "1"), ("rn", "m"), ("cl", "d"), ("s", "5"), ("b", "6"))
 _FIELDS: Final = (
     "given_name", "middle_name", "surname", "birth_date", "email", "phone", "house_number", "street", "city",

@@ -120,7 +120,14 @@ def resolve(
             return _nothing_to_compare(linker, given)
         systems, totals = given.system, _totals(given)
         model = learn(linker, found, (standard.num_rows, totals), limits, texts, systems)
-        judged = _judge(linker, model, given, linker.score(_weights(model), min([_floor(model), *(b - 1 - np.log2(max(model.shares.match)) for b in also)])))
+        judged = _judge(
+            linker,
+            model,
+            given,
+            linker.score(
+                _weights(model), min([_floor(model), *(b - 1 - np.log2(max(model.shares.match)) for b in also)])
+            ),
+        )
         result = _decide(linker, model, given, judged, also)
         progress.finish()
     result.estimates["pairs_compared"] = found.pairs
@@ -185,7 +192,11 @@ def resolve_again(
 
 
 def _given(
-    linker: Linker, standard: pa.Table, texts: Sequence[str], verdicts: pa.Table, verified: Collection[tuple[str, str]]
+    linker: Linker,
+    standard: pa.Table,
+    texts: Sequence[str],
+    verdicts: pa.Table,
+    verified: Collection[tuple[str, str]],
 ) -> Given:
     asked = np.unique(np.concatenate([verdicts["left_key"].to_numpy(), verdicts["right_key"].to_numpy()]))
     of = linker.load(standard, texts, asked)
@@ -224,7 +235,7 @@ def _totals(given: Given) -> tuple[float, float]:
 
 
 def _weights(model: LinkModel) -> Weights:
-    return Weights(model.comparisons, model.bits, model.usual, kinds_of_strangers(model.comparisons))
+    return Weights(model.comparisons, model.bits, model.usual, model.own, kinds_of_strangers(model.comparisons))
 
 
 def _floor(model: LinkModel) -> float:
@@ -377,7 +388,9 @@ def _tell(
     kinds = _judge(linker, model, given, exact), _judge(linker, model, given, against)
     probable = _take(scored, linked & ~_is_in(scored, stands) & ~_is_in(scored, given.same))
     parts = [
-        _links(model, given, probable, chance[linked & ~_is_in(scored, stands) & ~_is_in(scored, given.same)], "probable"),
+        _links(
+            model, given, probable, chance[linked & ~_is_in(scored, stands) & ~_is_in(scored, given.same)], "probable"
+        ),
         _links(model, given, exact, np.ones(len(exact.left)), "exact"),
         _links(model, given, persons, np.ones(len(persons.left)), "person"),
         _copies(given, copies),
@@ -457,7 +470,9 @@ def _with_evidence(linker: Linker, model: LinkModel, given: Given, links: pa.Tab
                 values = told[f"{c.columns[0]}_l"][i], told[f"{c.columns[0]}_r"][i]
                 said[c.name] = [*values, c.names[level[k]], round(model.bits[k][level[k]], 2)]
         texts.append(json.dumps(said, ensure_ascii=False))
-    return links.set_column(links.column_names.index("evidence"), LINKS.field("evidence"), pa.array(texts, pa.string()))
+    return links.set_column(
+        links.column_names.index("evidence"), LINKS.field("evidence"), pa.array(texts, pa.string())
+    )
 
 
 def _estimates(model: LinkModel, judged: Judged, of_node: Ints, clusters: pa.Table) -> dict[str, Any]:
@@ -496,5 +511,3 @@ def _nothing_to_compare(linker: Linker, given: Given) -> Resolution:
     told = {"precision": None, "recall": None, "records": clusters.num_rows, "status": ["NOTHING_TELLS_APART"]}
     told["clusters"] = len(np.unique(clusters["cluster"].to_numpy()))
     return Resolution(_copies(given, copies), clusters, empty, None, told)
-
-
