@@ -22,7 +22,8 @@ from rapport.cli.output import give, give_json, table
               help="What a column of the file is, such as email=contact; ignore=COLUMN leaves one out.")  # fmt: skip
 @click.option("--wrong-merge-cost", type=click.FloatRange(0.001, 1e9), default=1.0, show_default=True,
               help="What it costs to take two for one, where taking one for two costs 1.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the rows with their cluster: .csv, .parquet.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write the rows with their cluster: .csv, .parquet.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @json_option
 def resolve_command(**given: Any) -> None:

@@ -59,8 +59,9 @@ def held_sql(texts: Sequence[str], filled: Collection[str]) -> str:
 def nodes_sql() -> str:
     """Return one row for all records of a system that are alike in everything, with what is derived from them."""
     return (
-        "WITH firsts AS (SELECT min(record_key) AS record_key, count(*) AS times FROM held GROUP BY one, two) "
-        "SELECT (row_number() OVER (ORDER BY record_key) - 1)::INTEGER AS node, firsts.times, held.*, "
+        "WITH groups AS (SELECT min(record_key) AS record_key, count(*) AS times FROM held GROUP BY one, two), "
+        "firsts AS (SELECT *, (row_number() OVER (ORDER BY record_key) - 1)::INTEGER AS node FROM groups) "
+        "SELECT firsts.node, firsts.times, held.*, "
         f"{_sound('surname')} AS surname_sound, {_sound('given_name')} AS given_sound, "
         "emails[1] AS email, phones[1] AS phone, "
         "list_transform(emails, lambda x: split_part(split_part(x, '@', 1), '+', 1)) AS locals, "

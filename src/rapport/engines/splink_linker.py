@@ -20,13 +20,14 @@ from rapport.identify.blocking import Atom, Rule, TrainingRule
 from rapport.identify.comparisons import Comparison, Fill
 from rapport.workflows.link_ports import Estimates, Ints, Scored, Weights
 
-SAMPLE_NODES = 30_000
+SAMPLE_NODES = 20_000
 """Nodes from which the pairs of rules are told."""
 U_NODES = 400
 """Nodes whose pairs, all with all, tell how often strangers agree: 80,000 pairs."""
-EM_NODES = 20_000
+EM_NODES = 12_000
 """Nodes on which Splink iterates; blocks are kept whole."""
-EM_PAIRS = 150_000
+EM_PAIRS = 60_000
+_NO_BLOCKS = "SELECT 0::INTEGER AS rule, 0::UBIGINT AS key WHERE false"
 COMMON_WORD = 0.03
 """A word in more organisations than that is not taken to name one."""
 _DERIVED = (
@@ -151,14 +152,17 @@ class SplinkLinker:
             for i, c in enumerate(columns)
         )
         common = "ordinary.words"
-        joins += " CROSS JOIN (SELECT coalesce(list(value), []) AS words FROM frequency WHERE \"column\" = 'word') AS ordinary"
+        joins += (
+            " CROSS JOIN (SELECT coalesce(list(value), []) AS words FROM frequency "
+            "WHERE \"column\" = 'word') AS ordinary"
+        )
         named = (
             f"CASE WHEN len(list_filter(all_words, lambda x: NOT list_contains({common}, x))) > 0 THEN "
             f"list_filter(all_words, lambda x: NOT list_contains({common}, x)) ELSE all_words END"
         )
         self._con.execute(
             f"CREATE OR REPLACE TABLE nodes AS SELECT nodes.*, "
-            f"{named if words else 'NULL::VARCHAR[]'} AS words{adds} FROM nodes{joins} ORDER BY node"
+            f"{named if words else 'NULL::VARCHAR[]'} AS words{adds} FROM nodes{joins}"
         )
         return known
 
@@ -177,47 +181,33 @@ class SplinkLinker:
             for rule in rules
         }
 
-    def oversize(
-        self, rules: Sequence[Rule], atoms: Mapping[str, Atom], most: float, which: Sequence[int]
-    ) -> tuple[pa.Table, int]:
-        """Return rule and key of the largest blocks, to leave out, and the pairs that they would make."""
-        found, lost = [], 0
-        for i in which:
-            rule = rules[i]
-            self._con.execute(
-                f"CREATE OR REPLACE TEMP TABLE blocks AS SELECT key, count(*) AS n "
-                f"FROM ({keys_sql(rule, atoms)}) GROUP BY key HAVING count(*) > 1"
-            )
-            limit = self._one(
-                "SELECT coalesce(max(n), 0) FROM (SELECT n, sum(sum(n * (n - 1) / 2)) OVER (ORDER BY n) AS upto "
-                f"FROM blocks GROUP BY n) WHERE upto <= {most!r}"
-            )
-            lost += int(self._one(f"SELECT coalesce(sum(n * (n - 1) / 2), 0) FROM blocks WHERE n > {limit}"))
-            found.append(
-                self._con.sql(
-                    f"SELECT {i}::INTEGER AS rule, key FROM blocks WHERE n > {limit} ORDER BY key"
-                ).to_arrow_table()
-            )
-        empty = pa.table({"rule": pa.array([], pa.int32()), "key": pa.array([], pa.uint64())})
-        return (pa.concat_tables(found) if found else empty), lost
-
-    def find_pairs(self, rules: Sequence[Rule], atoms: Mapping[str, Atom], skip: pa.Table, new: Ints | None) -> int:
-        """Find the pairs that share a key under a rule; return how many."""
-        self._con.register("skip", skip)
-        self._con.execute("CREATE OR REPLACE TABLE left_out AS SELECT * FROM skip")
-        self._con.unregister("skip")
+    def find_pairs(
+        self,
+        rules: Sequence[Rule],
+        atoms: Mapping[str, Atom],
+        skip: pa.Table | None,
+        most: float,
+        new: Ints | None,
+    ) -> tuple[int, pa.Table]:
+        """Find the pairs that share a key under a rule; return how many, and the blocks left out."""
+        if skip is not None:
+            self._con.register("skip", skip)
+        self._con.execute(
+            f"CREATE OR REPLACE TABLE left_out AS {_NO_BLOCKS if skip is None else 'SELECT * FROM skip'}"
+        )
         self._con.register("fresh", pa.table({"node": pa.array(new if new is not None else [], pa.int32())}))
         self._con.execute("CREATE OR REPLACE TABLE pairs (l INTEGER, r INTEGER, found BIGINT)")
         for i, rule in enumerate(rules):
-            self._con.execute(
-                f"CREATE OR REPLACE TEMP TABLE keyed AS SELECT k.* FROM ({keys_sql(rule, atoms)}) AS k "
-                f"ANTI JOIN (SELECT key FROM left_out WHERE rule = {i}) AS o ON k.key = o.key"
-            )
+            self._con.execute(f"CREATE OR REPLACE TEMP TABLE keyed AS {keys_sql(rule, atoms)}")
+            if skip is None:
+                self._leave_out(i, most)
+            live = f"keyed ANTI JOIN (SELECT key FROM left_out WHERE rule = {i}) AS o USING (key)"
+            self._con.execute(f"CREATE OR REPLACE TEMP TABLE live AS SELECT * FROM {live}")
             if new is None:
-                join = "keyed AS a JOIN keyed AS b ON a.key = b.key AND a.node < b.node"
+                join = "live AS a JOIN live AS b ON a.key = b.key AND a.node < b.node"
                 both = f"SELECT a.node AS l, b.node AS r, {1 << i}::BIGINT FROM {join}"
             else:
-                join = "(SELECT * FROM keyed SEMI JOIN fresh USING (node)) AS a JOIN keyed AS b ON a.key = b.key"
+                join = "(SELECT * FROM live SEMI JOIN fresh USING (node)) AS a JOIN live AS b ON a.key = b.key"
                 both = (
                     f"SELECT least(a.node, b.node), greatest(a.node, b.node), {1 << i}::BIGINT FROM {join} "
                     "WHERE a.node <> b.node"
@@ -229,7 +219,21 @@ class SplinkLinker:
             f"UNION ALL SELECT node, node, 0 FROM nodes WHERE times > 1{own}"
         )
         self._con.unregister("fresh")
-        return int(self._one("SELECT count(*) FROM pairs"))
+        if skip is not None:
+            self._con.unregister("skip")
+        left_out = self._con.sql("SELECT rule, key FROM left_out ORDER BY rule, key").to_arrow_table()
+        return int(self._one("SELECT count(*) FROM pairs")), left_out
+
+    def _leave_out(self, number: int, most: float) -> None:
+        """Note the largest blocks of a rule that would make more than `most` pairs."""
+        self._con.execute(
+            "CREATE OR REPLACE TEMP TABLE blocks AS SELECT key, count(*) AS n FROM keyed GROUP BY key HAVING count(*) > 1"
+        )
+        limit = self._one(
+            "SELECT coalesce(max(n), 0) FROM (SELECT n, sum(sum(n * (n - 1) / 2)) OVER (ORDER BY n) AS upto "
+            f"FROM blocks GROUP BY n) WHERE upto <= {most!r}"
+        )
+        self._con.execute(f"INSERT INTO left_out SELECT {number}, key FROM blocks WHERE n > {limit}")
 
     def score(self, weights: Weights, floor: float, sample: int | None = None) -> Scored:
         """Weigh the pairs found."""

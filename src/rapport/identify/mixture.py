@@ -35,7 +35,7 @@ LEAST_U = 1e-7
 
 @dataclass(frozen=True)
 class Shares:
-    """Of all pairs, the share that match (for pairs within a system, and across) and that of each kind of strangers."""
+    """Of all pairs, the share that match (within a system, and across) and that of each kind of strangers."""
 
     match: tuple[float, float]
     strangers: tuple[float, ...]

@@ -111,7 +111,7 @@ def _made_up(folder: Path, small: bool, progress: Progress) -> list[dict[str, An
         _result("resolve_1m_recall", "of pairs", most["recall"], "share", 0.95, True),
         _result("resolve_1m_cluster_f1", "whole customers", most["cluster_f1"], "share", None, True),
         _result("resolve_1m_peak_gib", "peak memory of the process", most["peak_gib"], "GiB", 3.0, False),
-        _result("resolve_growth", "whole over half, time over time", most["seconds"] / less["seconds"], "ratio", None, False)
+        _result("resolve_growth", "whole over half, in time", most["seconds"] / less["seconds"], "ratio", None, False)
         | {"comparator": "seconds of the half", "comparator_value": round(less["seconds"], 3)},
     ]  # fmt: skip
     if MANY in found:
@@ -130,7 +130,7 @@ def _public_results(public: Public, found: dict[str, Any], plain: dict[str, Any]
     return [
         _result(f"{public.name}_f1", "pairs, no labels used", found["f1"], "share", public.bar, True)
         | {"interval": found["interval"], "comparator": splink, "comparator_value": round(plain["f1"], 5)},
-        _result(f"{public.name}_exact_f1", "of it by equal name and day of birth", plain["exact_f1"], "share", None, True),
+        _result(f"{public.name}_equal_f1", "by equal names and day of birth", plain["exact_f1"], "share", None, True),
         _result(f"{public.name}_cluster_f1", "whole customers", found["cluster_f1"], "share", None, True)
         | {"comparator": splink, "comparator_value": round(plain["cluster_f1"], 5)},
         _result(f"{public.name}_s", "resolving; reading and mapping apart", found["seconds"], "s", 10.0, False)
@@ -239,7 +239,7 @@ def measure_files(lent: Lent, *paths: str) -> dict[str, Any]:
 
 def measure_plain(lent: Lent, *paths: str) -> dict[str, Any]:
     """Link the files by Splink as its documentation shows it for FEBRL, and by equality; return the same figures."""
-    rows = [row for p in paths for row in csv.DictReader(Path(p).open(encoding="utf-8"))]
+    rows = [row for p in paths for row in csv.DictReader(Path(p).read_text(encoding="utf-8").splitlines())]
     columns = {n: pa.array([row[n].strip() or None for row in rows]) for n in rows[0] if n != "truth"}
     table = pa.table({"unique_id": np.arange(len(rows)), **columns})
     truth = np.array([int(row["truth"]) for row in rows])

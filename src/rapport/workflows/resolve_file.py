@@ -1,7 +1,7 @@
 """Find which records of files are one customer, without a programme: read, map, standardise, resolve, judge.
 
-Why it exists: a company, or a researcher, has a file and asks who is in it twice. Where the file holds the truth, that
-column is set aside at once, and used for nothing but the figures at the end.
+Why it exists: a company, or a researcher, has a file and asks who is in it twice. A column that holds the truth is set
+aside at once, and used for nothing but the figures at the end.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Asked:
     truth: str | None = None
     kind: str | None = None
     mapped: Mapping[str, tuple[str, ...]] | None = None
-    settings: Identify = Identify(wrong_merge_cost=1.0)
+    settings: Identify = field(default_factory=lambda: Identify(wrong_merge_cost=1.0))
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def resolve_files(
         files = tuple(_read(engine, asked, i, path) for i, path in enumerate(asked.sources))
     if not sum(f.table.num_rows for f in files):
         raise SourceEmpty(
-            f"source {', '.join(str(f.path) for f in files)}: no rows; must hold at least one record. Export it again."
+            f"source {', '.join(str(f.path) for f in files)}: no rows; must hold at least one. Export it again."
         )
     read = time.perf_counter()
     standard, named = _standard(files, asked.settings)

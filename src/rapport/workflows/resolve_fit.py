@@ -20,15 +20,28 @@ from rapport.identify.mixture import Observed, bits_of, first_shares, fit_mixtur
 from rapport.workflows.link_ports import Estimates, Floats, Linker, Weights
 
 COLUMNS = (
-    "given_name", "middle_name", "surname", "birth", "postal_code", "city", "region", "street", "house_number", "unit",
-    "emails", "phones", "person_number", "tax_number", "card_numbers", "device_ids", "organisation", "website",
-    "job_title", "gender",
+    "given_name", "middle_name", "surname", "birth", "postal_code", "city", "region", "street", "house_number",
+    "unit", "emails", "phones", "person_number", "tax_number", "card_numbers", "device_ids", "organisation",
+    "website", "job_title", "gender",
 )  # fmt: skip
 FOLLOWS_CITY, FOLLOWS_REGION = 0.6, 0.9
 """Share of pairs of one postal code in one city from which on the two are one piece of evidence; of one city in
 one region, likewise."""
-LEAST_PAIRS, PAIRS_A_RECORD, PAIRS_OF_MANY = 300_000, 14.0, 7.0
+LEAST_PAIRS, PAIRS_A_RECORD, PAIRS_OF_MANY = 300_000, 14.0, 5.0
 """Pairs that all rules together may make: at least the first, else so many a record."""
+FOR_FEW = frozenset(
+    {
+        "street start",
+        "given start",
+        "phone end",
+        "city",
+        "surname start",
+        "organisation sound",
+        "birth year",
+        "birth day",
+    }
+)
+"""Atoms that many records agree in by chance: not tried where there are many."""
 MANY = 60_000
 """Records from which on fewer rules are tried."""
 SAMPLE_PAIRS = 150_000
@@ -66,8 +79,9 @@ def choose(linker: Linker, records: int, texts: Sequence[str]) -> Found | None:
     usable = [
         a for a in atoms.values() if a.needs in fills and fills[a.needs].filled > 0 and _compared(a, comparisons)
     ]
-    rules, skip = _rules(linker, usable, records)
-    return Found(comparisons, frequencies, rules, skip, linker.find_pairs(rules, atoms, skip, None), fills)
+    rules, most = _rules(linker, usable, records)
+    pairs, skip = linker.find_pairs(rules, atoms, None, most, None)
+    return Found(comparisons, frequencies, rules, skip, pairs, fills)
 
 
 def _follows(linker: Linker, fills: dict[str, Fill], column: str, of: str, least: float) -> bool:
@@ -80,8 +94,10 @@ def _compared(atom: Atom, comparisons: tuple[Comparison, ...]) -> bool:
     return set(atom.column.split("+")) <= names
 
 
-def _rules(linker: Linker, usable: list[Atom], records: int) -> tuple[tuple[Rule, ...], pa.Table]:
-    """Return the rules within the budget of pairs, and the blocks of each that are left out as too large."""
+def _rules(linker: Linker, usable: list[Atom], records: int) -> tuple[tuple[Rule, ...], float]:
+    """Return the rules within the budget of pairs, and the pairs that one may make at most."""
+    if records > MANY:
+        usable = [a for a in usable if a.name not in FOR_FEW]
     atoms = {a.name: a for a in usable}
     budget = max(float(LEAST_PAIRS), (PAIRS_OF_MANY if records > MANY else PAIRS_A_RECORD) * records)
     most = 14 if records > MANY else 40
@@ -92,11 +108,9 @@ def _rules(linker: Linker, usable: list[Atom], records: int) -> tuple[tuple[Rule
     spent = sum(single[r] for r in rules)
     rules += choose_rules(double, budget - spent, most - len(rules), {r.atoms[0] for r in rules})
     # A value that stands alone but too often is used all the same, without its largest blocks.
-    rules += [r for r in sorted(single, key=lambda r: r.name) if r not in rules]
-    # What the sample puts far below the bound needs no count of its blocks.
-    counts = {i: counted[r] for i, r in enumerate(rules)}
-    skip, _ = linker.oversize(rules, atoms, budget / 4, [i for i, n in counts.items() if n > budget / 16])
-    return tuple(rules), skip
+    if records <= MANY:
+        rules += [r for r in sorted(single, key=lambda r: r.name) if r not in rules]
+    return tuple(rules), budget / 4
 
 
 def learn(linker: Linker, found: Found, counts: tuple[int, tuple[float, float]], limits: Thresholds,
