@@ -22,7 +22,8 @@ from rapport.cli.output import give, give_json, table
               help="What a column of the file is, such as email=contact; ignore=COLUMN leaves one out.")  # fmt: skip
 @click.option("--wrong-merge-cost", type=click.FloatRange(0.001, 1e9), default=1.0, show_default=True,
               help="What it costs to take two for one, where taking one for two costs 1.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the rows with their cluster: .csv, .parquet.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write the rows with their cluster: .csv, .parquet.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @json_option
 def resolve_command(**given: Any) -> None:
@@ -59,7 +60,9 @@ def mapped_of(named: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     for text in named:
         name, sign, column = text.partition("=")
         if not sign or not name or not column:
-            raise click.BadParameter(f"{text!r} must be COLUMN=FILE_COLUMN, such as email=contact.", param_hint="--map")
+            raise click.BadParameter(
+                f"{text!r} must be COLUMN=FILE_COLUMN, such as email=contact.", param_hint="--map"
+            )
         found[name] = (*found.get(name, ()), column)
     return found
 
@@ -70,7 +73,9 @@ def resolved_text(told: dict[str, Any]) -> str:
     for f in told["files"]:
         lines.append(f"{f['source']}: {f['rows']:,} records of {f['kind']}s")
         columns = [[c, ", ".join(files), f["reasons"].get(files[0], "")] for c, files in f["columns"].items()]
-        lines.append(table(["column", "of the file", "because"], columns) if columns else "  no column was recognised")
+        lines.append(
+            table(["column", "of the file", "because"], columns) if columns else "  no column was recognised"
+        )
     for column, files in told["texts"].items():
         lines.append(f"compared as text: {', '.join(files)} ({column})")
     lines.append("")
@@ -81,7 +86,11 @@ def resolved_text(told: dict[str, Any]) -> str:
     rows = [["believed, links", *_shares(told["estimated"])]]
     measured = told.get("measured")
     if measured:
-        names = {"pairwise": "measured, pairs", "cluster": "measured, whole customers", "b_cubed": "measured, B-cubed"}
+        names = {
+            "pairwise": "measured, pairs",
+            "cluster": "measured, whole customers",
+            "b_cubed": "measured, B-cubed",
+        }
         rows += [[label, *_shares(measured[name])] for name, label in names.items()]
     lines.append(table(["", "precision", "recall", "F1"], rows, right=(1, 2, 3)))
     spent = told["seconds"]

@@ -7,7 +7,7 @@ replaced by neutral ones before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from rapport.identify.blocking import Atom, Rule
 from rapport.identify.comparisons import Comparison
@@ -33,31 +33,36 @@ KEPT = (
 _LISTS = ("emails", "email_keys", "phones", "card_numbers", "device_ids")
 
 
-def held_sql(texts: Sequence[str]) -> str:
-    """Return the records in the form in which they are compared, with what tells equal ones.
+def held_sql(texts: Sequence[str], filled: Collection[str]) -> str:
+    """Return the records in the form in which they are compared, with two hashes that tell equal ones.
 
-    Records apart (`alone`) are never taken together with others before they are compared.
+    Only `filled` columns of STANDARD are read. Records apart (`alone`) are never taken together with others.
     """
     plain = [
-        f"CASE WHEN len({c}) > 0 THEN list_sort({c}) END AS {c}" if c in _LISTS else f"nullif({c}, '') AS {c}"
+        "NULL::VARCHAR" + ("[]" if c in _LISTS else "") + f" AS {c}"
+        if c not in filled
+        else f"CASE WHEN len({c}) > 0 THEN list_sort({c}) END AS {c}"
+        if c in _LISTS
+        else f"nullif({c}, '') AS {c}"
         for c in KEPT
     ]
-    content = ", ".join(["system", *KEPT, "birth", *texts, "CASE WHEN alone THEN record_key END"])
+    plain += [f"nullif({t}, '') AS {t}" for t in texts]
+    content = ["system", *(c for c in KEPT if c in filled), "birth", *texts, "CASE WHEN alone THEN record_key END"]
+    told = ", ".join(content)
     return (
         f"WITH clean AS (SELECT record_key, system, alone, {', '.join(plain)}, "
-        f"strftime(birth_date, '%Y%m%d') AS birth{''.join(f', nullif({t}, {chr(39)}{chr(39)}) AS {t}' for t in texts)} "
-        f"FROM standard) "
-        f"SELECT *, hash({content}) AS one, hash('second', {content}) AS two FROM clean"
+        f"strftime(birth_date, '%Y%m%d') AS birth FROM standard) "
+        f"SELECT * EXCLUDE (alone), hash({told}) AS one, hash('second', {told}) AS two FROM clean"
     )
 
 
-def nodes_sql(texts: Sequence[str]) -> str:
+def nodes_sql() -> str:
     """Return one row for all records of a system that are alike in everything, with what is derived from them."""
-    columns = ["system", *KEPT, "birth", *texts]
     return (
-        f"WITH grouped AS (SELECT one, two, min(record_key) AS record_key, count(*) AS times, "
-        f"{', '.join(f'any_value({c}) AS {c}' for c in columns)} FROM held GROUP BY one, two), "
-        f"derived AS (SELECT *, {_sound('surname')} AS surname_sound, {_sound('given_name')} AS given_sound, "
+        "WITH groups AS (SELECT min(record_key) AS record_key, count(*) AS times FROM held GROUP BY one, two), "
+        "firsts AS (SELECT *, (row_number() OVER (ORDER BY record_key) - 1)::INTEGER AS node FROM groups) "
+        "SELECT firsts.node, firsts.times, held.*, "
+        f"{_sound('surname')} AS surname_sound, {_sound('given_name')} AS given_sound, "
         "emails[1] AS email, phones[1] AS phone, "
         "list_transform(emails, lambda x: split_part(split_part(x, '@', 1), '+', 1)) AS locals, "
         "replace(organisation, ' ', '') AS squeezed, "
@@ -66,13 +71,12 @@ def nodes_sql(texts: Sequence[str]) -> str:
         "list_aggregate(list_transform(string_split(organisation, ' '), lambda x: left(x, 1)), 'string_agg', '') END "
         "AS acronym, "
         f"{_sound('organisation')} AS firm_sound "
-        "FROM grouped) "
-        "SELECT (row_number() OVER (ORDER BY record_key) - 1)::INTEGER AS node, * FROM derived ORDER BY record_key"
+        "FROM held JOIN firsts USING (record_key)"
     )
 
 
-def keys_sql(rule: Rule, atoms: Mapping[str, Atom], where: str = "") -> str:
-    """Return node and hash of the key of each record that has one under a rule."""
+def keys_sql(rule: Rule, atoms: Mapping[str, Atom], table: str = "nodes") -> str:
+    """Return node and hash of the key of each record of a table that has one under a rule."""
     parts, tests = [], []
     several = ""
     for name in rule.atoms:
@@ -84,7 +88,7 @@ def keys_sql(rule: Rule, atoms: Mapping[str, Atom], where: str = "") -> str:
         else:
             parts.append(f"({atom.sql})")
             tests.append(f"({atom.sql}) IS NOT NULL")
-    return f"SELECT node, hash({', '.join(parts)}) AS key FROM nodes{several} WHERE {' AND '.join(tests)}{where}"
+    return f"SELECT node, hash({', '.join(parts)}) AS key FROM {table}{several} WHERE {' AND '.join(tests)}"
 
 
 def level_sql(comparison: Comparison) -> str:
@@ -93,14 +97,19 @@ def level_sql(comparison: Comparison) -> str:
     return f"(CASE WHEN {comparison.null} THEN -1{cases} ELSE {len(comparison.levels)} END)::TINYINT"
 
 
-def weight_sql(number: int, comparison: Comparison, bits: Sequence[float], usual: float) -> str:
-    """Return the bits of evidence of the level reached; the first level's by the frequency of the value."""
+def weight_sql(number: int, comparison: Comparison, bits: Sequence[float], usual: float, own: float) -> str:
+    """Return the bits of evidence of the level reached; the first level's by the frequency of the value.
+
+    `own` is the share of records by which a value is frequent only because its bearer has several records.
+    """
     level = f"g{number}"
     cases = []
     for i, weight in enumerate(bits):
         told = repr(float(weight))
         if i == 0 and comparison.frequency is not None:
-            told = f"{told} + log2({usual!r} / greatest(f{number}_l, f{number}_r))"
+            told = (
+                f"{told} + log2({usual!r} / greatest(greatest(f{number}_l, f{number}_r) - {own!r}, f{number}_once))"
+            )
         cases.append(f"WHEN {i} THEN {told}")
     return f"CASE {level} {' '.join(cases)} ELSE 0.0 END"
 
@@ -114,4 +123,5 @@ def sides_sql(comparisons: Sequence[Comparison], columns: Sequence[str]) -> str:
         if c.frequency is not None
         for side in ("l", "r")
     ]
+    sides += [f"l.once_{c.frequency} AS f{i}_once" for i, c in enumerate(comparisons) if c.frequency is not None]
     return ", ".join(sides)

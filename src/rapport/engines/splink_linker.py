@@ -20,13 +20,14 @@ from rapport.identify.blocking import Atom, Rule, TrainingRule
 from rapport.identify.comparisons import Comparison, Fill
 from rapport.workflows.link_ports import Estimates, Ints, Scored, Weights
 
-SAMPLE_NODES = 40_000
+SAMPLE_NODES = 20_000
 """Nodes from which the pairs of rules are told."""
 U_NODES = 400
 """Nodes whose pairs, all with all, tell how often strangers agree: 80,000 pairs."""
-EM_NODES = 40_000
+EM_NODES = 12_000
 """Nodes on which Splink iterates; blocks are kept whole."""
-EM_PAIRS = 300_000
+EM_PAIRS = 60_000
+_NO_BLOCKS = "SELECT 0::INTEGER AS rule, 0::UBIGINT AS key WHERE false"
 COMMON_WORD = 0.03
 """A word in more organisations than that is not taken to name one."""
 _DERIVED = (
@@ -59,10 +60,12 @@ class SplinkLinker:
         """Take records; return record_key and node of each."""
         self._texts = tuple(texts)
         alone = pa.array(np.isin(standard["record_key"].to_numpy(), apart))
-        self._con.register("standard", standard.append_column("alone", alone))
-        self._con.execute(f"CREATE OR REPLACE TABLE held AS {held_sql(texts)}")
+        filled = [c for c in KEPT if standard[c].null_count < standard.num_rows]
+        kept = standard.select(["record_key", "system", "birth_date", *filled, *texts])
+        self._con.register("standard", kept.append_column("alone", alone))
+        self._con.execute(f"CREATE OR REPLACE TABLE held AS {held_sql(texts, filled)}")
         self._con.unregister("standard")
-        self._con.execute(f"CREATE OR REPLACE TABLE nodes AS {nodes_sql(texts)}")
+        self._con.execute(f"CREATE OR REPLACE TABLE nodes AS {nodes_sql()}")
         found = self._con.sql(
             "SELECT held.record_key, nodes.node FROM held JOIN nodes USING (one, two) ORDER BY held.record_key"
         ).to_arrow_table()
@@ -122,7 +125,10 @@ class SplinkLinker:
                     f"HAVING count(*) > greatest(3, {COMMON_WORD} * (SELECT count(*) FROM nodes "
                     "WHERE organisation IS NOT NULL))"
                 )
-            parts = " UNION ALL ".join([*counted, *rare]) or "SELECT '' AS \"column\", '' AS value, 1.0 AS frequency, 0 AS n"
+            parts = (
+                " UNION ALL ".join([*counted, *rare])
+                or "SELECT '' AS \"column\", '' AS value, 1.0 AS frequency, 0 AS n"
+            )
             known = self._con.sql(
                 f'SELECT "column", value, frequency::DOUBLE AS frequency FROM ({parts}) WHERE n >= 2 '
                 'ORDER BY "column", value'
@@ -133,7 +139,7 @@ class SplinkLinker:
         rare_of = {
             str(c).removesuffix(" once"): float(f)
             for c, f in self._con.execute(
-                "SELECT \"column\", frequency FROM frequency WHERE ends_with(\"column\", ' once')"
+                'SELECT "column", frequency FROM frequency WHERE ends_with("column", \' once\')'
             ).fetchall()
         }
         joins = "".join(
@@ -141,10 +147,14 @@ class SplinkLinker:
             f"ON nodes.{c} = t{i}.value"
             for i, c in enumerate(columns)
         )
-        adds = "".join(f", coalesce(t{i}.frequency, {rare_of.get(c, 1.0)!r}) AS f_{c}" for i, c in enumerate(columns))
+        adds = "".join(
+            f", coalesce(t{i}.frequency, {rare_of.get(c, 1.0)!r}) AS f_{c}, {rare_of.get(c, 1.0)!r} AS once_{c}"
+            for i, c in enumerate(columns)
+        )
         common = "ordinary.words"
         joins += (
-            " CROSS JOIN (SELECT coalesce(list(value), []) AS words FROM frequency WHERE \"column\" = 'word') AS ordinary"
+            " CROSS JOIN (SELECT coalesce(list(value), []) AS words FROM frequency "
+            "WHERE \"column\" = 'word') AS ordinary"
         )
         named = (
             f"CASE WHEN len(list_filter(all_words, lambda x: NOT list_contains({common}, x))) > 0 THEN "
@@ -152,63 +162,52 @@ class SplinkLinker:
         )
         self._con.execute(
             f"CREATE OR REPLACE TABLE nodes AS SELECT nodes.*, "
-            f"{named if words else 'NULL::VARCHAR[]'} AS words{adds} FROM nodes{joins} ORDER BY node"
+            f"{named if words else 'NULL::VARCHAR[]'} AS words{adds} FROM nodes{joins}"
         )
         return known
 
     def rule_pairs(self, rules: Sequence[Rule], atoms: Mapping[str, Atom], largest: float) -> dict[Rule, float]:
         """Return the pairs that each rule makes, from a sample where there are many records."""
         share = max(1, -(-self._count // SAMPLE_NODES))
-        where = "" if share == 1 else f" AND one % {share} = 0"
+        self._con.execute(f"CREATE OR REPLACE TEMP TABLE some_nodes AS SELECT * FROM nodes WHERE one % {share} = 0")
         return {
             rule: float(
                 self._one(
                     "SELECT coalesce(sum(n * (n - 1) / 2), 0) FROM "
-                    f"(SELECT count(*) AS n FROM ({keys_sql(rule, atoms, where)}) GROUP BY key)"
+                    f"(SELECT count(*) AS n FROM ({keys_sql(rule, atoms, 'some_nodes')}) GROUP BY key)"
                 )
             )
             * share**2
             for rule in rules
         }
 
-    def oversize(self, rules: Sequence[Rule], atoms: Mapping[str, Atom], most: float) -> tuple[pa.Table, int]:
-        """Return rule and key of the largest blocks, to leave out, and the pairs that they would make."""
-        found, lost = [], 0
-        for i, rule in enumerate(rules):
-            self._con.execute(
-                f"CREATE OR REPLACE TEMP TABLE blocks AS SELECT key, count(*) AS n "
-                f"FROM ({keys_sql(rule, atoms)}) GROUP BY key HAVING count(*) > 1"
-            )
-            limit = self._one(
-                "SELECT coalesce(max(n), 0) FROM (SELECT n, sum(sum(n * (n - 1) / 2)) OVER (ORDER BY n) AS upto "
-                f"FROM blocks GROUP BY n) WHERE upto <= {most!r}"
-            )
-            lost += int(self._one(f"SELECT coalesce(sum(n * (n - 1) / 2), 0) FROM blocks WHERE n > {limit}"))
-            found.append(
-                self._con.sql(
-                    f"SELECT {i}::INTEGER AS rule, key FROM blocks WHERE n > {limit} ORDER BY key"
-                ).to_arrow_table()
-            )
-        empty = pa.table({"rule": pa.array([], pa.int32()), "key": pa.array([], pa.uint64())})
-        return (pa.concat_tables(found) if found else empty), lost
-
-    def find_pairs(self, rules: Sequence[Rule], atoms: Mapping[str, Atom], skip: pa.Table, new: Ints | None) -> int:
-        """Find the pairs that share a key under a rule; return how many."""
-        self._con.register("skip", skip)
-        self._con.execute("CREATE OR REPLACE TABLE left_out AS SELECT * FROM skip")
-        self._con.unregister("skip")
+    def find_pairs(
+        self,
+        rules: Sequence[Rule],
+        atoms: Mapping[str, Atom],
+        skip: pa.Table | None,
+        most: float,
+        new: Ints | None,
+    ) -> tuple[int, pa.Table]:
+        """Find the pairs that share a key under a rule; return how many, and the blocks left out."""
+        if skip is not None:
+            self._con.register("skip", skip)
+        self._con.execute(
+            f"CREATE OR REPLACE TABLE left_out AS {_NO_BLOCKS if skip is None else 'SELECT * FROM skip'}"
+        )
         self._con.register("fresh", pa.table({"node": pa.array(new if new is not None else [], pa.int32())}))
         self._con.execute("CREATE OR REPLACE TABLE pairs (l INTEGER, r INTEGER, found BIGINT)")
         for i, rule in enumerate(rules):
-            self._con.execute(
-                f"CREATE OR REPLACE TEMP TABLE keyed AS SELECT k.* FROM ({keys_sql(rule, atoms)}) AS k "
-                f"ANTI JOIN (SELECT key FROM left_out WHERE rule = {i}) AS o ON k.key = o.key"
-            )
+            self._con.execute(f"CREATE OR REPLACE TEMP TABLE keyed AS {keys_sql(rule, atoms)}")
+            if skip is None:
+                self._leave_out(i, most)
+            live = f"keyed ANTI JOIN (SELECT key FROM left_out WHERE rule = {i}) AS o USING (key)"
+            self._con.execute(f"CREATE OR REPLACE TEMP TABLE live AS SELECT * FROM {live}")
             if new is None:
-                join = "keyed AS a JOIN keyed AS b ON a.key = b.key AND a.node < b.node"
+                join = "live AS a JOIN live AS b ON a.key = b.key AND a.node < b.node"
                 both = f"SELECT a.node AS l, b.node AS r, {1 << i}::BIGINT FROM {join}"
             else:
-                join = "(SELECT * FROM keyed SEMI JOIN fresh USING (node)) AS a JOIN keyed AS b ON a.key = b.key"
+                join = "(SELECT * FROM live SEMI JOIN fresh USING (node)) AS a JOIN live AS b ON a.key = b.key"
                 both = (
                     f"SELECT least(a.node, b.node), greatest(a.node, b.node), {1 << i}::BIGINT FROM {join} "
                     "WHERE a.node <> b.node"
@@ -220,7 +219,21 @@ class SplinkLinker:
             f"UNION ALL SELECT node, node, 0 FROM nodes WHERE times > 1{own}"
         )
         self._con.unregister("fresh")
-        return int(self._one("SELECT count(*) FROM pairs"))
+        if skip is not None:
+            self._con.unregister("skip")
+        left_out = self._con.sql("SELECT rule, key FROM left_out ORDER BY rule, key").to_arrow_table()
+        return int(self._one("SELECT count(*) FROM pairs")), left_out
+
+    def _leave_out(self, number: int, most: float) -> None:
+        """Note the largest blocks of a rule that would make more than `most` pairs."""
+        self._con.execute(
+            "CREATE OR REPLACE TEMP TABLE blocks AS SELECT key, count(*) AS n FROM keyed GROUP BY key HAVING count(*) > 1"
+        )
+        limit = self._one(
+            "SELECT coalesce(max(n), 0) FROM (SELECT n, sum(sum(n * (n - 1) / 2)) OVER (ORDER BY n) AS upto "
+            f"FROM blocks GROUP BY n) WHERE upto <= {most!r}"
+        )
+        self._con.execute(f"INSERT INTO left_out SELECT {number}, key FROM blocks WHERE n > {limit}")
 
     def score(self, weights: Weights, floor: float, sample: int | None = None) -> Scored:
         """Weigh the pairs found."""
@@ -242,10 +255,11 @@ class SplinkLinker:
         comparisons = weights.comparisons
         levels = ", ".join(f"{level_sql(c)} AS g{i}" for i, c in enumerate(comparisons))
         frequencies = "".join(
-            f", f{i}_l, f{i}_r" for i, c in enumerate(comparisons) if c.frequency is not None
+            f", f{i}_l, f{i}_r, f{i}_once" for i, c in enumerate(comparisons) if c.frequency is not None
         )
         bits = ", ".join(
-            f"{weight_sql(i, c, weights.bits[i], weights.usual[i])} AS w{i}" for i, c in enumerate(comparisons)
+            f"{weight_sql(i, c, weights.bits[i], weights.usual[i], weights.own[i])} AS w{i}"
+            for i, c in enumerate(comparisons)
         )
         sums = ", ".join(
             " + ".join([f"w{i}" for i, c in enumerate(comparisons) if c.name not in s.agree] or ["0.0"]) + f" AS s{k}"
@@ -271,9 +285,7 @@ class SplinkLinker:
     def values(self, left: Ints, right: Ints, columns: Sequence[str]) -> pa.Table:
         """Return columns of both nodes of pairs as text."""
         self._con.register("named", pa.table({"l": left, "r": right, "row": np.arange(len(left))}))
-        told = ", ".join(
-            f"{_told(c, side)} AS {c}_{side}" for c in columns for side in ("l", "r")
-        )
+        told = ", ".join(f"{_told(c, side)} AS {c}_{side}" for c in columns for side in ("l", "r"))
         found = self._con.sql(
             f"SELECT {told} FROM named AS p JOIN nodes AS l ON p.l = l.node JOIN nodes AS r ON p.r = r.node "
             "ORDER BY p.row"
@@ -301,7 +313,7 @@ class SplinkLinker:
             + " ORDER BY node"
         )
         u_pairs = int(self._one("SELECT count(*) * (count(*) - 1) / 2 FROM u_nodes"))
-        with _Quiet():
+        with Quiet():
             u = _estimate_u(self._con, comparisons) if u_pairs else [[] for _ in comparisons]
             m, trained = _estimate_m(self._con, comparisons, u, rules)
         return Estimates(tuple(map(tuple, m)), tuple(map(tuple, u)), u_pairs, trained)
@@ -333,9 +345,7 @@ def _columns_of(table: pa.Table, letter: str, count: int, kind: Any) -> Any:
 def _settings(comparisons: Sequence[Comparison], u: Sequence[Sequence[float]] | None) -> dict[str, Any]:
     described = []
     for i, c in enumerate(comparisons):
-        levels: list[dict[str, Any]] = [
-            {"sql_condition": c.null, "label_for_charts": "null", "is_null_level": True}
-        ]
+        levels: list[dict[str, Any]] = [{"sql_condition": c.null, "label_for_charts": "null", "is_null_level": True}]
         for k, name in enumerate(c.names):
             level: dict[str, Any] = {
                 "sql_condition": c.levels[k].sql if k < len(c.levels) else "ELSE",
@@ -416,7 +426,7 @@ def _read(linker: Any, comparison: Comparison, what: str) -> list[float]:
     return [float(f"{x:.6g}") if isinstance(x, float) else 0.0 for x in found]
 
 
-class _Quiet:
+class Quiet:
     """Keeps what Splink says to itself; it sets the level of its own loggers, so that theirs does not do."""
 
     def __enter__(self) -> None:

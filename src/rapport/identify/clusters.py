@@ -107,7 +107,7 @@ def cluster(count: int, left: Ints, right: Ints, bits: Floats, tie: Ints) -> Int
     whole = np.bincount(label[left[inside]], minlength=count)
     open_ = np.zeros(count, bool)
     open_[split] = True
-    # A component all of whose pairs agree is a cluster; so is one too large to weigh whole that nothing speaks against.
+    # A component all of whose pairs agree is a cluster; so is a large one that nothing speaks against.
     found = label.copy()
     del sizes, whole
     rows = np.flatnonzero(inside & open_[label[left]])

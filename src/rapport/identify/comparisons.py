@@ -99,7 +99,9 @@ def _overlap(column: str, least: float) -> str:
     )
 
 
-def _text(name: str, column: str, family: str, expected: tuple[float, float, float] = (0.72, 0.12, 0.05)) -> Comparison:
+def _text(
+    name: str, column: str, family: str, expected: tuple[float, float, float] = (0.72, 0.12, 0.05)
+) -> Comparison:
     return Comparison(
         name,
         (column,),

@@ -34,6 +34,8 @@ class LinkModel:
         Shares of true pairs and of pairs of strangers in each level, `differ` last.
     usual : tuple of float
         Chance that two strangers' values are equal, as u has it for the first level.
+    own : tuple of float
+        Share of records by which a value is frequent only because its bearer has several records.
     rules : tuple of Rule
         Blocking rules; `skip` (rule, key) are blocks too large to be looked at.
     frequencies : Table
@@ -47,6 +49,7 @@ class LinkModel:
     m: tuple[tuple[float, ...], ...]
     u: tuple[tuple[float, ...], ...]
     usual: tuple[float, ...]
+    own: tuple[float, ...]
     shares: Shares
     thresholds: Thresholds
     rules: tuple[Rule, ...]
@@ -84,6 +87,7 @@ def model_from(told: Mapping[str, Any]) -> LinkModel:
         m=tuple(tuple(x) for x in told["m"]),
         u=tuple(tuple(x) for x in told["u"]),
         usual=tuple(told["usual"]),
+        own=tuple(told["own"]),
         shares=Shares((told["shares"]["match"][0], told["shares"]["match"][1]), tuple(told["shares"]["strangers"])),
         thresholds=Thresholds(**told["thresholds"]),
         rules=tuple(Rule(tuple(r["atoms"])) for r in told["rules"]),

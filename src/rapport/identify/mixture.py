@@ -29,12 +29,13 @@ PSEUDO_PAIRS = 12.0
 FIRST_DUPLICATES = 0.1
 """True pairs a record, before any data."""
 ITERATIONS = 25
+CLOSE = 2e-4
 LEAST_U = 1e-7
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Of all pairs, the share that match (for pairs within a system, and across) and that of each kind of strangers."""
+    """Of all pairs, the share that match (within a system, and across) and that of each kind of strangers."""
 
     match: tuple[float, float]
     strangers: tuple[float, ...]
@@ -127,11 +128,14 @@ def fit_mixture(
         weight = sum_levels(seen.level, bits, seen.apart) + seen.adjust
         match, strangers = _responsibility(weight, seen.across, fitted.shares)
         times = match * seen.times
+        before = fitted.m
         fitted = replace(
             _maximise(seen, times, u, expected),
             shares=_shares(times, strangers * seen.times[:, None], seen),
             matches=float(times.sum()),
         )
+        if max(float(np.abs(a - b).max()) for a, b in zip(before, fitted.m, strict=True)) < CLOSE:
+            break
     return fitted
 
 

@@ -22,7 +22,16 @@ from rapport.simulate.people_names import CITIES, GIVEN, NICKNAMES, PARTS, PROVI
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 KEYS: Final = "abcdefghijklmnopqrstuvwxyz"
-_SOUNDS: Final = (("ph", "f"), ("ck", "k"), ("ie", "y"), ("th", "t"), ("ll", "l"), ("ee", "ea"), ("c", "k"), ("z", "s"))
+_SOUNDS: Final = (
+    ("ph", "f"),
+    ("ck", "k"),
+    ("ie", "y"),
+    ("th", "t"),
+    ("ll", "l"),
+    ("ee", "ea"),
+    ("c", "k"),
+    ("z", "s"),
+)
 _LOOKS: Final = (("o", "0"), ("l", "1"), ("rn", "m"), ("cl", "d"), ("s", "5"), ("b", "6"))
 _FIELDS: Final = (
     "given_name", "middle_name", "surname", "birth_date", "email", "phone", "house_number", "street", "city",
@@ -162,7 +171,8 @@ def _emails(
 ) -> NDArray[np.object_]:
     n = len(given)
     form = _draw(n, seed, f"{what} form", 5)
-    house = np.array(PROVIDERS, object)[np.minimum((_chance(n, seed, f"{what} at") ** 2 * len(PROVIDERS)).astype(int), len(PROVIDERS) - 1)]  # fmt: skip
+    at = (_chance(n, seed, f"{what} at") ** 2 * len(PROVIDERS)).astype(int)
+    house = np.array(PROVIDERS, object)[np.minimum(at, len(PROVIDERS) - 1)]
     number = _draw(n, seed, f"{what} number", 1000)
     year = days.astype("datetime64[Y]").astype(int) % 100
     made = []
@@ -217,27 +227,22 @@ def _err(columns: dict[str, NDArray[np.object_]], rows: Ints, world: PeopleWorld
             for v, k, p, c in zip(columns[name][hit], kind, place, letter, strict=True)
         ]
     hit = _some(rows, world.date_slip, world, "date slip")
-    kind = _draw(len(hit), world.seed, "date slip kind", 3)
-    columns["birth_date"][hit] = [_other_day(d, k) for d, k in zip(columns["birth_date"][hit], kind, strict=True)]
+    kinds = _draw(len(hit), world.seed, "date slip kind", 3)
+    columns["birth_date"][hit] = [_other_day(d, k) for d, k in zip(columns["birth_date"][hit], kinds, strict=True)]
 
 
 def _slipped(text: str | None, kind: float, place: float, letter: str, digits: bool) -> str | None:
     if not text or len(text) < 2:
         return text
     at = min(int(place * len(text)), len(text) - 1)
-    if kind < 0.3:
-        return text[:at] + letter + text[at + 1 :]
-    if kind < 0.5:
-        return text[:at] + text[at + 1 :]
     if kind < 0.65:
-        return text[:at] + letter + text[at:]
+        put, skip = ("", 1) if kind < 0.2 else (letter, 1 if kind < 0.5 else 0)
+        return text[:at] + put + text[at + skip :]
     if kind < 0.8 or digits:
         at = min(at, len(text) - 2)
         return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
-    for old, new in _SOUNDS if kind < 0.92 else _LOOKS:
-        if old in text:
-            return text.replace(old, new, 1)
-    return text
+    old, new = next((p for p in (_SOUNDS if kind < 0.92 else _LOOKS) if p[0] in text), ("", ""))
+    return text.replace(old, new, 1) if old else text
 
 
 def _other_day(day: str, kind: int) -> str:
@@ -254,7 +259,9 @@ def _lose(columns: dict[str, NDArray[np.object_]], world: PeopleWorld) -> None:
     for name in _FIELDS:
         share = {"email": 6.0, "phone": 5.0, "birth_date": 2.5}.get(name, 1.0) * world.missing
         gone = _chance(len(columns[name]), world.seed, f"missing {name}") < min(share, 0.95)
-        columns[name] = np.where(gone, None, columns[name])
+        kept = columns[name].copy()
+        kept[gone] = None
+        columns[name] = kept
 
 
 def _table(columns: dict[str, NDArray[np.object_]]) -> pa.Table:

@@ -25,11 +25,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Weights:
-    """How pairs are weighed: bits of each level of each comparison, and the usual frequency of an exact value."""
+    """How pairs are weighed: bits of each level of each comparison, and the usual frequency of an exact value.
+
+    `own` is the share of records by which a value is frequent because its bearer has several records.
+    """
 
     comparisons: tuple[Comparison, ...]
     bits: tuple[tuple[float, ...], ...]
     usual: tuple[float, ...]
+    own: tuple[float, ...]
     strangers: tuple[Strangers, ...]
 
 
@@ -79,11 +83,19 @@ class Linker(Protocol):
     def rule_pairs(self, rules: Sequence[Rule], atoms: Mapping[str, Atom], largest: float) -> dict[Rule, float]:
         """Return the pairs that each rule makes, from a sample where there are many records."""
 
-    def oversize(self, rules: Sequence[Rule], atoms: Mapping[str, Atom], most: float) -> tuple[pa.Table, int]:
-        """Return rule and key of blocks to leave out so that no rule makes more than `most` pairs, and the pairs."""
+    def find_pairs(
+        self,
+        rules: Sequence[Rule],
+        atoms: Mapping[str, Atom],
+        skip: pa.Table | None,
+        most: float,
+        new: Ints | None,
+    ) -> tuple[int, pa.Table]:
+        """Find the pairs that share a key, among all nodes or with a `new` one.
 
-    def find_pairs(self, rules: Sequence[Rule], atoms: Mapping[str, Atom], skip: pa.Table, new: Ints | None) -> int:
-        """Find the pairs that share a key, among all nodes or with a `new` one; return how many."""
+        `skip` (rule, key) are blocks to leave out; where it is None, the largest of each rule are, so that none makes
+        more than `most` pairs. Returns the number of pairs and the blocks left out.
+        """
 
     def estimate(self, comparisons: Sequence[Comparison], rules: Sequence[TrainingRule]) -> Estimates:
         """Estimate m and u without labels."""

@@ -1,7 +1,7 @@
 """Find which records of files are one customer, without a programme: read, map, standardise, resolve, judge.
 
-Why it exists: a company, or a researcher, has a file and asks who is in it twice. Where the file holds the truth, that
-column is set aside at once, and used for nothing but the figures at the end.
+Why it exists: a company, or a researcher, has a file and asks who is in it twice. A column that holds the truth is set
+aside at once, and used for nothing but the figures at the end.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Asked:
     truth: str | None = None
     kind: str | None = None
     mapped: Mapping[str, tuple[str, ...]] | None = None
-    settings: Identify = Identify(wrong_merge_cost=1.0)
+    settings: Identify = field(default_factory=lambda: Identify(wrong_merge_cost=1.0))
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,11 @@ def resolve_files(
     make_engine: Callable[[], AbstractContextManager[Engine]],
     make_linker: MakeLinker,
     progress: Progress,
+    sweep: bool = True,
 ) -> Resolved:
     """Return which rows of the files are one customer, and how sure that is.
+
+    With a truth, and unless `sweep` is false, the quality at other thresholds is measured too.
 
     Raises
     ------
@@ -97,13 +100,13 @@ def resolve_files(
         files = tuple(_read(engine, asked, i, path) for i, path in enumerate(asked.sources))
     if not sum(f.table.num_rows for f in files):
         raise SourceEmpty(
-            f"source {', '.join(str(f.path) for f in files)}: no rows; must hold at least one record. Export it again."
+            f"source {', '.join(str(f.path) for f in files)}: no rows; must hold at least one. Export it again."
         )
     read = time.perf_counter()
     standard, named = _standard(files, asked.settings)
     ready = time.perf_counter()
     none = pa.table({f.name: pa.array([], f.type) for f in VERDICTS}, schema=VERDICTS)
-    also = SWEEP if asked.truth is not None and standard.num_rows <= SWEEP_MOST else ()
+    also = SWEEP if sweep and asked.truth is not None and standard.num_rows <= SWEEP_MOST else ()
     found = resolve(standard, none, asked.settings, (), make_linker, progress, also)
     done = time.perf_counter()
     keys = standard["record_key"].to_numpy()
@@ -153,7 +156,9 @@ def _read(engine: Engine, asked: Asked, number: int, path: Path) -> File:
     columns, reasons, kind = _mapping(table, asked, path)
     system = path.name.split(".")[0]
     taken = [p.name.split(".")[0] for p in asked.sources[:number]]
-    return File(system if system not in taken else f"{system} {number + 1}", path, table, truth, columns, reasons, kind)
+    return File(
+        system if system not in taken else f"{system} {number + 1}", path, table, truth, columns, reasons, kind
+    )
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -173,7 +178,9 @@ def _mapping(table: pa.Table, asked: Asked, path: Path) -> tuple[dict[str, tuple
         for name, file in proposal.columns().items()
         if all(f in table.column_names for f in ([file] if isinstance(file, str) else file))
     }
-    reasons = {f.file_column: f.reason for f in proposal.filled} | {u.file_column: u.reason for u in proposal.unmapped}
+    reasons = {f.file_column: f.reason for f in proposal.filled} | {
+        u.file_column: u.reason for u in proposal.unmapped
+    }
     for name, named in (asked.mapped or {}).items():
         _demand(name, named, table, path)
         columns = {c: kept for c, files in columns.items() if (kept := tuple(f for f in files if f not in named))}
@@ -207,7 +214,10 @@ def _standard(files: tuple[File, ...], settings: Identify) -> tuple[pa.Table, di
     named: dict[str, list[str]] = {}
     for name in dict.fromkeys(c for f in files for c in _left_over(f)):
         values = pa.chunked_array(
-            [_folded(f.table[name]) if name in _left_over(f) else pa.nulls(f.table.num_rows, pa.string()) for f in files]
+            [
+                _folded(f.table[name]) if name in _left_over(f) else pa.nulls(f.table.num_rows, pa.string())
+                for f in files
+            ]
         )
         if tells(values.combine_chunks()):
             column = f"x{len(named)}"
@@ -304,9 +314,7 @@ def truth_of(files: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
     """Return the entity of each row as a number; a row without one is an entity of its own."""
     values = [str(v).strip() if v is not None else "" for part in files for v in part]
     named: dict[str, int] = {}
-    return np.array(
-        [named.setdefault(v, len(named)) if v else -1 - i for i, v in enumerate(values)], dtype=np.int64
-    )
+    return np.array([named.setdefault(v, len(named)) if v else -1 - i for i, v in enumerate(values)], dtype=np.int64)
 
 
 def _measured(

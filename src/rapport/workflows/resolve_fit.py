@@ -16,24 +16,39 @@ from rapport.identify.blocking import Atom, Rule, choose_rules, possible_rules, 
 from rapport.identify.comparisons import Comparison, Fill, choose_comparisons
 from rapport.identify.link_model import LinkModel, apart_matrix, atoms_of, kinds_of_strangers
 from rapport.identify.link_threshold import Thresholds
-from rapport.identify.mixture import Fitted, Observed, bits_of, first_shares, fit_mixture, sum_levels
+from rapport.identify.mixture import Observed, bits_of, first_shares, fit_mixture, sum_levels
 from rapport.workflows.link_ports import Estimates, Floats, Linker, Weights
 
 COLUMNS = (
-    "given_name", "middle_name", "surname", "birth", "postal_code", "city", "region", "street", "house_number", "unit",
-    "emails", "phones", "person_number", "tax_number", "card_numbers", "device_ids", "organisation", "website",
-    "job_title", "gender",
+    "given_name", "middle_name", "surname", "birth", "postal_code", "city", "region", "street", "house_number",
+    "unit", "emails", "phones", "person_number", "tax_number", "card_numbers", "device_ids", "organisation",
+    "website", "job_title", "gender",
 )  # fmt: skip
 FOLLOWS_CITY, FOLLOWS_REGION = 0.6, 0.9
 """Share of pairs of one postal code in one city from which on the two are one piece of evidence; of one city in
 one region, likewise."""
-LEAST_PAIRS, PAIRS_A_RECORD = 300_000, 14.0
+LEAST_PAIRS, PAIRS_A_RECORD, PAIRS_OF_MANY = 300_000, 14.0, 5.0
 """Pairs that all rules together may make: at least the first, else so many a record."""
+FOR_FEW = frozenset(
+    {
+        "street start",
+        "given start",
+        "phone end",
+        "city",
+        "surname start",
+        "organisation sound",
+        "birth year",
+        "birth day",
+    }
+)
+"""Atoms that many records agree in by chance: not tried where there are many."""
 MANY = 60_000
 """Records from which on fewer rules are tried."""
-SAMPLE_PAIRS = 400_000
+SAMPLE_PAIRS = 150_000
 FEW_MATCHES = 30.0
-CONDITIONED_MOST = 1e-12
+ROUNDS = 2
+SEVERAL = 0.02
+"""Further records a record from which on values are frequent for that: then weights are learned once more."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +76,12 @@ def choose(linker: Linker, records: int, texts: Sequence[str]) -> Found | None:
         return None
     frequencies = linker.frequencies(comparisons, None, True)
     atoms = atoms_of(tuple(texts))
-    usable = [a for a in atoms.values() if a.needs in fills and fills[a.needs].filled > 0 and _compared(a, comparisons)]
-    rules, skip = _rules(linker, usable, records)
-    return Found(comparisons, frequencies, rules, skip, linker.find_pairs(rules, atoms, skip, None), fills)
+    usable = [
+        a for a in atoms.values() if a.needs in fills and fills[a.needs].filled > 0 and _compared(a, comparisons)
+    ]
+    rules, most = _rules(linker, usable, records)
+    pairs, skip = linker.find_pairs(rules, atoms, None, most, None)
+    return Found(comparisons, frequencies, rules, skip, pairs, fills)
 
 
 def _follows(linker: Linker, fills: dict[str, Fill], column: str, of: str, least: float) -> bool:
@@ -76,11 +94,13 @@ def _compared(atom: Atom, comparisons: tuple[Comparison, ...]) -> bool:
     return set(atom.column.split("+")) <= names
 
 
-def _rules(linker: Linker, usable: list[Atom], records: int) -> tuple[tuple[Rule, ...], pa.Table]:
-    """Return the rules within the budget of pairs, and the blocks of each that are left out as too large."""
+def _rules(linker: Linker, usable: list[Atom], records: int) -> tuple[tuple[Rule, ...], float]:
+    """Return the rules within the budget of pairs, and the pairs that one may make at most."""
+    if records > MANY:
+        usable = [a for a in usable if a.name not in FOR_FEW]
     atoms = {a.name: a for a in usable}
-    budget = max(float(LEAST_PAIRS), PAIRS_A_RECORD * records)
-    most = 16 if records > MANY else 40
+    budget = max(float(LEAST_PAIRS), (PAIRS_OF_MANY if records > MANY else PAIRS_A_RECORD) * records)
+    most = 14 if records > MANY else 40
     counted = linker.rule_pairs(possible_rules(usable), atoms, budget)
     single = {r: n for r, n in counted.items() if len(r.atoms) == 1}
     rules = list(choose_rules(single, budget, most, ()))
@@ -88,9 +108,9 @@ def _rules(linker: Linker, usable: list[Atom], records: int) -> tuple[tuple[Rule
     spent = sum(single[r] for r in rules)
     rules += choose_rules(double, budget - spent, most - len(rules), {r.atoms[0] for r in rules})
     # A value that stands alone but too often is used all the same, without its largest blocks.
-    rules += [r for r in sorted(single, key=lambda r: r.name) if r not in rules]
-    skip, _ = linker.oversize(rules, atoms, budget / 4)
-    return tuple(rules), skip
+    if records <= MANY:
+        rules += [r for r in sorted(single, key=lambda r: r.name) if r not in rules]
+    return tuple(rules), budget / 4
 
 
 def learn(linker: Linker, found: Found, counts: tuple[int, tuple[float, float]], limits: Thresholds,
@@ -113,20 +133,28 @@ def learn(linker: Linker, found: Found, counts: tuple[int, tuple[float, float]],
     m, u, status = _start(comparisons, estimates)
     kinds = kinds_of_strangers(comparisons)
     apart = apart_matrix(comparisons, kinds)
-    bits = tuple(bits_of(mk, uk) for mk, uk in zip(m, u, strict=True))
-    usual = tuple(float(uk[0]) for uk in u)
-    weights = Weights(comparisons, tuple(tuple(map(float, b)) for b in bits), usual, kinds)
-    scored = linker.score(weights, -1e9, SAMPLE_PAIRS)
-    seen = Observed(
-        scored.level,
-        scored.weight - sum_levels(scored.level, bits, apart),
-        systems[scored.left] != systems[scored.right],
-        np.full(len(scored.left), found.pairs / max(len(scored.left), 1)),
-        totals,
-        apart,
-    )
     expected = tuple(np.array(c.expected) for c in comparisons)
-    fitted = fit_mixture(seen, m, u, expected, first_shares(totals, records, len(kinds)))
+    start = m, first_shares(totals, records, len(kinds))
+    own: tuple[float, ...] = (0.0,) * len(comparisons)
+    for _ in range(ROUNDS):
+        bits = tuple(bits_of(mk, uk) for mk, uk in zip(m, u, strict=True))
+        usual = tuple(float(uk[0]) for uk in u)
+        weights = Weights(comparisons, tuple(tuple(map(float, b)) for b in bits), usual, own, kinds)
+        scored = linker.score(weights, -1e9, SAMPLE_PAIRS)
+        seen = Observed(
+            scored.level,
+            scored.weight - sum_levels(scored.level, bits, apart),
+            systems[scored.left] != systems[scored.right],
+            np.full(len(scored.left), found.pairs / max(len(scored.left), 1)),
+            totals,
+            apart,
+        )
+        fitted = fit_mixture(seen, start[0], u, expected, start[1])
+        start = fitted.m, fitted.shares
+        again = 2.0 * fitted.matches / records
+        own = tuple(float(f"{again * mk[0] / records:.6g}") for mk in fitted.m)
+        if again < SEVERAL:
+            break
     if fitted.matches < FEW_MATCHES:
         status = (*status, "FEW_TRUE_PAIRS")
     return LinkModel(
@@ -134,7 +162,8 @@ def learn(linker: Linker, found: Found, counts: tuple[int, tuple[float, float]],
         texts=tuple(texts),
         m=_rounded(fitted.m),
         u=_rounded(fitted.u),
-        usual=_usual(fitted, usual),
+        usual=tuple(float(f"{uk[0]:.6g}") for uk in fitted.u),
+        own=own,
         shares=fitted.shares,
         thresholds=limits,
         rules=found.rules,
@@ -169,8 +198,3 @@ def _whole(shares: Floats) -> Floats:
 
 def _rounded(shares: tuple[Floats, ...]) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(float(f"{x:.6g}") for x in part) for part in shares)
-
-
-def _usual(fitted: Fitted, first: tuple[float, ...]) -> tuple[float, ...]:
-    """Return what an exact value's frequency is held against: the u that the bits of the first level rest on."""
-    return tuple(float(f"{uk[0]:.6g}") for uk, _ in zip(fitted.u, first, strict=True))

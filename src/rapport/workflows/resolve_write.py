@@ -1,7 +1,7 @@
 """Write the rows of resolved files with the customer each belongs to.
 
-Why it exists: what was found is handed on as a file, as it was but for one column; no spreadsheet may take a cell of it
-for a formula.
+Why it exists: what was found is handed on as a file, as it was but for one column; no spreadsheet may take a cell of
+it for a formula.
 """
 
 from __future__ import annotations
