@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
@@ -19,6 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from rapport.core.errors import RuleRefused, SourceUnreadable, nearest
+from rapport.engines.database_source import copy_rows
 from rapport.engines.source_files import (
     ROW,
     find_source,
@@ -26,8 +28,10 @@ from rapport.engines.source_files import (
     parquet_parts,
     read_csv_shape,
     read_excel,
+    utf8_of,
 )
-from rapport.program.model import Source
+from rapport.engines.source_text import CsvShape, wanted_columns
+from rapport.program.source import Origin
 from rapport.workflows.ports import EngineFault
 
 _CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
@@ -93,6 +97,8 @@ class DuckDBEngine:
         self._connection = _connect(self._settings)
         self._files: dict[str, Path] = {}
         self._arrow: dict[str, pa.Table] = {}
+        self._room: TemporaryDirectory[str] | None = None
+        self._held = 0
 
     def __enter__(self) -> DuckDBEngine:
         return self
@@ -105,6 +111,8 @@ class DuckDBEngine:
     def close(self) -> None:
         """Let go of everything; the engine cannot be used afterwards."""
         self._connection.close()
+        if self._room is not None:
+            self._room.cleanup()
 
     def register_parquet(self, name: str, path: Path) -> None:
         """Let `name` stand for a Parquet file."""
@@ -119,24 +127,27 @@ class DuckDBEngine:
         self._connection.register(name, table)
         self._arrow[name] = table
 
-    def register_source(self, name: str, base: Path, source: Source) -> None:
-        """Let `name` stand for a company's file, with its rows counted in ``__row``.
+    def register_source(self, name: str, base: Path, source: Origin) -> None:
+        """Let `name` stand for a company's file or table, with its rows counted in ``__row``.
 
-        Every column of a CSV or Excel file is text, so that a bad value can be shown as it stands.
+        Every column of a CSV or Excel file or of a database is text, so that a bad value can be shown as it stands.
 
         Raises
         ------
         SourceMissing
-            There is no such file.
+            There is no such file or table.
         SourceUnreadable
-            The file is not of a format that can be read, or is damaged.
+            The file is not of a format that can be read, or is damaged; the database does not answer.
         """
+        if source.path is None:
+            self.register_parquet(name, copy_rows(source, base, self._room_for(".parquet")))
+            return
         path = find_source(base, source.path)
         suffix = known_suffix(path, source.path)
         if suffix == ".xlsx":
             self.register_arrow(name, read_excel(path, source))
             return
-        sql = "" if suffix == ".parquet" else _csv_sql(path, source)
+        sql = "" if suffix == ".parquet" else self._csv_sql(path, source)
         self._forget(name)
         try:
             sql = sql or self._parquet_source_sql(path)
@@ -146,6 +157,17 @@ class DuckDBEngine:
                 f"source {source.path}: cannot be read as {suffix} - {_first_line(error)}; must be a whole file "
                 "of that format. Export or copy it again."
             ) from error
+
+    def _csv_sql(self, path: Path, source: Origin) -> str:
+        shape = read_csv_shape(path, source, wanted_columns(source))
+        return _csv_sql(utf8_of(path, shape, source, self._room_for(".csv")), shape)
+
+    def _room_for(self, suffix: str) -> Path:
+        """Return the path of a file that goes when the engine is closed."""
+        if self._room is None:
+            self._room = TemporaryDirectory(prefix="rapport-", ignore_cleanup_errors=True)
+        self._held += 1
+        return Path(self._room.name) / f"{self._held}{suffix}"
 
     def _parquet_source_sql(self, path: Path) -> str:
         """Return SQL for a Parquet file, or for those of a folder in turn, all with the columns of the first."""
@@ -294,15 +316,15 @@ def _parquet_sql(path: Path) -> str:
     return f"SELECT * FROM read_parquet({_pattern(path)})"
 
 
-def _csv_sql(path: Path, source: Source) -> str:
-    shape = read_csv_shape(path, source)
+def _csv_sql(path: Path, shape: CsvShape) -> str:
     columns = ", ".join(f"{_literal(n)}: 'VARCHAR'" for n in shape.columns)
     # A short line is padded, so that it reaches the quarantine instead of stopping the load; DuckDB does that
     # only when one reader goes through the file.
     return (
         f"SELECT row_number() OVER () AS {ROW}, * FROM read_csv({_pattern(path)}, auto_detect = false, "
-        f"header = true, delim = {_literal(shape.delimiter)}, quote = '\"', escape = '\"', "
-        f"encoding = {_literal(shape.encoding)}, columns = {{{columns}}}, null_padding = true, parallel = false)"
+        f"header = {'true' if shape.header else 'false'}, skip = {shape.skip}, delim = {_literal(shape.delimiter)}, "
+        f"quote = '\"', escape = '\"', encoding = 'utf-8', columns = {{{columns}}}, null_padding = true, "
+        "parallel = false)"
     )
 
 

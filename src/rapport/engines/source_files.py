@@ -6,25 +6,30 @@ act on. No value is changed here beyond becoming text, and no row is dropped but
 
 from __future__ import annotations
 
-import codecs
 import csv
-import gzip
 import hashlib
-import io
 import math
 import warnings
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 
 from rapport.core.errors import SourceMissing, SourceUnreadable, nearest
-from rapport.program.model import Source
+from rapport.engines.source_text import (
+    CsvShape,
+    csv_shape,
+    distinct_names,
+    find_encoding,
+    first_bad,
+    refuse_zeros,
+    write_utf8,
+)
+from rapport.program.source import Origin, Source
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".xlsx")
 """What a source may be; the suffix decides, in any case of letters."""
@@ -33,16 +38,6 @@ ROW = "__row"
 """Name of the column that counts the data rows of a file from 1."""
 
 _BLOCK = 1 << 20
-_DELIMITERS = (",", ";", "\t", "|")
-
-
-@dataclass(frozen=True)
-class CsvShape:
-    """How the text of a CSV file is laid out: `encoding` as Python names it, `columns` made distinct."""
-
-    encoding: str
-    delimiter: str
-    columns: tuple[str, ...]
 
 
 def find_source(base: Path, path: str) -> Path:
@@ -100,8 +95,8 @@ def known_suffix(path: Path, shown: str) -> str:
     return suffix
 
 
-def digest_source(base: Path, path: str) -> str:
-    """Return the BLAKE2b digest (32 hex digits) of a source's bytes, read in blocks.
+def digest_source(base: Path, path: str | Origin) -> str:
+    """Return the BLAKE2b digest (32 hex digits) of a source's bytes, read in blocks; of a database, of its rows.
 
     Of a folder, the names and sizes of its files belong to it.
 
@@ -110,6 +105,10 @@ def digest_source(base: Path, path: str) -> str:
     SourceMissing
         There is no such file.
     """
+    if not isinstance(path, str):
+        from rapport.engines.database_source import digest_rows
+
+        return digest_rows(path, base)
     digest = hashlib.blake2b(digest_size=16)
     found = find_source(base, path)
     parts = parquet_parts(found)
@@ -122,12 +121,8 @@ def digest_source(base: Path, path: str) -> str:
     return digest.hexdigest()
 
 
-def read_csv_shape(path: Path, source: Source) -> CsvShape:
-    """Return encoding, delimiter and columns of a CSV file.
-
-    The encoding is UTF-8 where the whole file is valid UTF-8, else Latin-1. The delimiter, where the source
-    does not say it, is the one of comma, semicolon, tab and bar that the first line holds most often. Empty
-    names become ``column_3`` by their position; a repeated one gets a number: ``name_2``.
+def read_csv_shape(path: Path, source: Origin, wanted: tuple[str, ...] | None = None) -> CsvShape:
+    """Return encoding, delimiter and columns of a CSV file (`rapport.engines.source_text`).
 
     Raises
     ------
@@ -135,72 +130,41 @@ def read_csv_shape(path: Path, source: Source) -> CsvShape:
         The file is empty, is not text, or its compression is damaged.
     """
     try:
-        encoding = _encoding(path, source.path)
-        with _open_bytes(path) as raw:
-            text = io.TextIOWrapper(raw, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="")
-            first = next((line for line in text if line.strip()), "")
-            delimiter = source.delimiter or max(_DELIMITERS, key=first.count)
-            names = next(csv.reader(_with_rest(first, text), delimiter=delimiter), [])
+        encoding = find_encoding(path, source)
+        return csv_shape(path, encoding, source, wanted)
+    except UnicodeError as error:
+        place = first_bad(path, encoding) or (0, 1)
+        raise SourceUnreadable(
+            f"source {source.shown}: byte {place[0]:,} (line {place[1]:,}) is not text in {encoding}; every byte "
+            "must be. Declare the right encoding, or mend the line."
+        ) from error
     except (OSError, EOFError, csv.Error) as error:
         raise SourceUnreadable(
-            f"source {source.path}: is damaged - {error}; must be a whole file. Export or copy it again."
+            f"source {source.shown}: is damaged - {error}; must be a whole file. Export or copy it again."
         ) from error
-    if not any(name.strip() for name in names):
+
+
+def utf8_of(path: Path, shape: CsvShape, source: Origin, target: Path) -> Path:
+    """Return a file of the same text in UTF-8: itself, or `target`, which is then written.
+
+    Raises
+    ------
+    SourceUnreadable
+        Bytes are not text in the file's encoding, or a zero byte stands in it.
+    """
+    try:
+        if shape.encoding == "utf-8" and source.encoding is None:
+            refuse_zeros(path, source)
+            return path
+        write_utf8(path, shape.encoding, source, target)
+    except (OSError, EOFError) as error:
         raise SourceUnreadable(
-            f"source {source.path}: has no first line; must begin with the names of its columns. Export it again."
-        )
-    return CsvShape(encoding, delimiter, distinct_names(names))
+            f"source {source.shown}: is damaged - {error}; must be a whole file. Export or copy it again."
+        ) from error
+    return target
 
 
-def _with_rest(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
-
-
-def distinct_names(names: list[str]) -> tuple[str, ...]:
-    """Return column names trimmed and made distinct without regard to case, in their order."""
-    seen: set[str] = set()
-    result = []
-    for position, raw in enumerate(names, start=1):
-        name = raw.strip() or f"column_{position}"
-        stem, number = name, 1
-        while name.casefold() in seen:
-            number += 1
-            name = f"{stem}_{number}"
-        seen.add(name.casefold())
-        result.append(name)
-    return tuple(result)
-
-
-def _open_bytes(path: Path) -> IO[bytes]:
-    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
-
-
-def _encoding(path: Path, shown: str) -> str:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    encoding = "utf-8"
-    with _open_bytes(path) as file:
-        while block := file.read(_BLOCK):
-            # Text in one-byte encodings and UTF-8 never holds a zero byte; UTF-16 and binary files do.
-            if b"\x00" in block:
-                raise SourceUnreadable(
-                    f"source {shown}: is not text in UTF-8 or Latin-1; a zero byte stands in it. "
-                    "Save it as CSV in UTF-8."
-                )
-            if encoding == "utf-8":
-                try:
-                    decoder.decode(block)
-                except UnicodeDecodeError:
-                    encoding = "latin-1"
-    if encoding == "utf-8":
-        try:
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            encoding = "latin-1"
-    return encoding
-
-
-def read_excel(path: Path, source: Source) -> pa.Table:
+def read_excel(path: Path, source: Origin) -> pa.Table:
     """Return a sheet as text columns and `ROW`; the first row that is not blank holds the names.
 
     Dates become ISO text, whole numbers lose their decimals only where an id is read. Blank rows are left out
@@ -222,22 +186,22 @@ def read_excel(path: Path, source: Source) -> pa.Table:
             try:
                 sheet = _sheet(book, source)
                 sheet.reset_dimensions()
-                return _excel_table(sheet.iter_rows(values_only=True), source.path, source.decimal == ",")
+                return _excel_table(sheet.iter_rows(values_only=True), source.shown, decimal_comma(source))
             finally:
                 book.close()
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError, EOFError, SyntaxError) as error:
         raise SourceUnreadable(
-            f"source {source.path}: cannot be read as an Excel workbook - {error}; must be a whole .xlsx file. "
+            f"source {source.shown}: cannot be read as an Excel workbook - {error}; must be a whole .xlsx file. "
             "Save it again from Excel, or as CSV."
         ) from error
 
 
-def _sheet(book: Any, source: Source) -> Any:
+def _sheet(book: Any, source: Origin) -> Any:
     names = [sheet.title for sheet in book.worksheets]
     wanted = source.sheet if source.sheet is not None else next(iter(names), "")
     if wanted not in names:
         raise SourceUnreadable(
-            f"source {source.path}: has no sheet {wanted!r}; it has: {', '.join(names)}.{nearest(wanted, names)} "
+            f"source {source.shown}: has no sheet {wanted!r}; it has: {', '.join(names)}.{nearest(wanted, names)} "
             "Mend the name of the sheet."
         )
     return book[wanted]
@@ -249,14 +213,14 @@ def _excel_table(rows: Iterator[tuple[Any, ...]], shown: str, comma: bool) -> pa
         raise SourceUnreadable(
             f"source {shown}: the sheet is empty; must begin with the names of its columns. Name another sheet."
         )
-    names = distinct_names([_cell_text(v) or "" for v in header])
+    names = distinct_names([cell_text(v) or "" for v in header])
     schema = pa.schema([(ROW, pa.int64()), *((n, pa.string()) for n in names)])
     width = len(names)
     batches, held = [], []
     for number, row in enumerate(rows, start=1):
         if all(v is None for v in row):
             continue
-        cells = [_cell_text(v, comma) for v in row[:width]]
+        cells = [cell_text(v, comma) for v in row[:width]]
         held.append([number, *cells, *([None] * (width - len(cells)))])
         if len(held) == 20_000:
             batches.append(_batch(held, schema))
@@ -269,7 +233,13 @@ def _batch(rows: list[list[Any]], schema: pa.Schema) -> pa.RecordBatch:
     return pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
 
 
-def _cell_text(value: Any, comma: bool = False) -> str | None:
+def decimal_comma(source: Origin) -> bool:
+    """Return whether numbers of the source that are written as text have a decimal comma."""
+    return isinstance(source, Source) and source.decimal == ","
+
+
+def cell_text(value: Any, comma: bool = False) -> str | None:
+    """Return a value of a sheet or a database as the text that a CSV file would have; None where there is none."""
     if value is None:
         return None
     if comma and isinstance(value, float) and math.isfinite(value):

@@ -39,17 +39,17 @@ def audit_source(reading: Reading, counts: Mapping[str, Any]) -> list[dict[str, 
     reading : Reading
         How the source was read.
     counts : mapping
-        The one row of `rapport.identify.load_sql.audit_sql`.
+        The one row of `rapport.identify.load_sql.audit_sql`, and d0, d1, ...: the different values of each cell.
     """
-    mapped = [_audit_cell(reading.kind, cell, counts) for cell in reading.cells]
-    return mapped + audit_absent(reading.kind, [c.column for c in reading.cells])
+    mapped = [_audit_cell(reading.name, cell, counts) for cell in reading.cells]
+    return mapped + audit_absent(reading.kind, [c.column for c in reading.cells], reading.name)
 
 
-def audit_absent(kind: str, mapped: Sequence[str] = ()) -> list[dict[str, Any]]:
+def audit_absent(kind: str, mapped: Sequence[str] = (), name: str | None = None) -> list[dict[str, Any]]:
     """Return audit rows for the columns of a kind of source that no file fills: what they would unlock."""
     return [
         {
-            "source": kind,
+            "source": name or kind,
             "column": column.name,
             "source_column": None,
             "rows": 0,
@@ -71,11 +71,11 @@ def audit_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist([dict(r) for r in rows], schema=LOADED["audit"])
 
 
-def _audit_cell(kind: str, cell: Cell, counts: Mapping[str, Any]) -> dict[str, Any]:
+def _audit_cell(name: str, cell: Cell, counts: Mapping[str, Any]) -> dict[str, Any]:
     n, rows = cell.position, int(counts["rows"])
     filled, read = int(counts[f"f{n}"]), int(counts[f"r{n}"])
     return {
-        "source": kind,
+        "source": name,
         "column": cell.column,
         "source_column": cell.file_column,
         "rows": rows,

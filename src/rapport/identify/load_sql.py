@@ -20,7 +20,7 @@ from rapport.core.errors import ProgramInvalid, SourceColumns, nearest
 from rapport.core.reasons import RowReason
 from rapport.core.tables import LOADED, SOURCE_COLUMNS, STATES, SourceColumn
 from rapport.identify.value_sql import Cell, bounded_sql, family_of, held_sql, quoted, value_sql
-from rapport.program.model import Source
+from rapport.program.source import Source
 
 NATURAL_KEYS: dict[str, tuple[str, ...]] = {
     "customers": ("customer_id",),
@@ -35,14 +35,20 @@ ROW = "__row"
 
 @dataclass(frozen=True)
 class Reading:
-    """How one source is read: a view of the engine, its cells, keys and traits, and what to bind."""
+    """How one source is read: its kind and name, a view of the engine, its cells, keys and traits, what to bind."""
 
     kind: str
+    name: str
     view: str
     cells: tuple[Cell, ...]
     keys: tuple[tuple[str, ...], ...] = ()
     traits: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def staged(self) -> str:
+        """Name of the table of `staged_sql`'s rows."""
+        return f"staged_{self.name}"
 
     def of(self, column: str) -> tuple[Cell, ...]:
         """Return the cells that fill one of Rapport's columns; more than one are added up."""
@@ -83,6 +89,7 @@ def plan_reading(source: Source, view: str, schema: pa.Schema, home: str) -> Rea
     zone = source.timezone or home
     return Reading(
         source.kind,
+        source.called,
         view,
         tuple(cells),
         tuple(keys),
@@ -102,7 +109,7 @@ def name_traits(columns: Sequence[str]) -> tuple[str, ...]:
     taken = dict.fromkeys([*STATES.names, *LOADED["customers"].names], "a column of Rapport's own")
     names = []
     for column in columns:
-        name = _snake(column)
+        name = snake(column)
         if name in taken or not name:
             raise ProgramInvalid(
                 f"program.toml: sources.customers.traits names {column!r} - it would be called {name!r}, which is "
@@ -113,7 +120,8 @@ def name_traits(columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _snake(text: str) -> str:
+def snake(text: str) -> str:
+    """Return a name in lower snake case, empty where nothing of it can stand in one."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)
     return re.sub(r"\W+", "_", apart).strip("_").lower()
 
@@ -130,11 +138,16 @@ def _refuse_absent(source: Source, there: Sequence[str]) -> None:
             alike = [t for t in there if t.casefold() == column.casefold()]
             close = f" Did you mean {alike[0]}?" if alike else nearest(column, there)
             lines.append(
-                f"program.toml: sources.{source.kind}.{where} names {column!r} - not in {source.path}; "
-                f"the file has: {', '.join(there)}.{close} Mend the mapping."
+                f"program.toml: sources.{source.called}.{where} names {column!r} - not in {source.shown}; "
+                f"the file has: {_some(there)}.{close} Mend the mapping."
             )
     if lines:
         raise SourceColumns("\n".join(lines))
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 60:,} more" if len(names) > 60 else ""
+    return ", ".join(names[:60]) + more
 
 
 def _cell(position: int, declared: SourceColumn, name: str, schema: pa.Schema, comma: bool) -> Cell:
@@ -181,6 +194,32 @@ def _judged_sql(reading: Reading) -> str:
     )
 
 
+def staged_sql(reading: Reading) -> str:
+    """Return SQL that judges every row of a source once, in the order of the file; all else is asked of its result.
+
+    Parameters to bind: ``$zone``, ``$home`` (`Reading.params`).
+
+    Columns: ``__row``; for every cell n the value as it was read, v0, v1, ...; the value as it stands, c0, c1, ...,
+    where something is wrong with it or its row, and everywhere in a key; ``fault``, the place in the list of faults
+    from 1, or NULL.
+    """
+    keyed = {name for key in reading.keys for name in key}
+    held = ", ".join(
+        c.held
+        if c.column in keyed
+        else f"CASE WHEN fault IS NOT NULL OR {c.value} IS NULL THEN {c.held} END AS {c.held}"
+        for c in reading.cells
+    )
+    values = ", ".join(c.value for c in reading.cells)
+    return f"WITH {_judged_sql(reading)}\nSELECT {ROW}, {values}, {held}, fault FROM judged"
+
+
+def _staged(reading: Reading) -> str:
+    # Bound here so that a query that reads no day still takes the same parameters.
+    zones = "$zone IS NOT NULL AND $home IS NOT NULL"
+    return f"judged AS (SELECT * FROM {quoted(reading.staged)} WHERE {zones})"
+
+
 def _key_values(reading: Reading, key: Sequence[str]) -> str:
     return ", ".join(c.value for name in key for c in reading.of(name))
 
@@ -188,13 +227,13 @@ def _key_values(reading: Reading, key: Sequence[str]) -> str:
 def _sifted_sql(reading: Reading) -> str:
     """Return the CTEs up to `sifted`: rows without a fault, and in `again` the place of a key seen before."""
     if not reading.keys:
-        return f"WITH {_judged_sql(reading)},\nsifted AS (SELECT *, 0 AS again FROM judged WHERE fault IS NULL)"
+        return f"WITH {_staged(reading)},\nsifted AS (SELECT *, 0 AS again FROM judged WHERE fault IS NULL)"
     cases = " ".join(
         f"WHEN row_number() OVER (PARTITION BY {_key_values(reading, key)} ORDER BY {ROW}) > 1 THEN {n}"
         for n, key in enumerate(reading.keys, start=1)
     )
     return (
-        f"WITH {_judged_sql(reading)},\n"
+        f"WITH {_staged(reading)},\n"
         f"sifted AS (SELECT *, CASE {cases} ELSE 0 END AS again FROM judged WHERE fault IS NULL)"
     )
 
@@ -254,7 +293,7 @@ def quarantine_sql(reading: Reading) -> str:
         bad += f" UNION ALL {_repeated_sql(reading)}"
     return (
         f"{_sifted_sql(reading)}\n"
-        f'SELECT \'{reading.kind}\' AS source, row, column_ AS "column", value_ AS "value", reason '
+        f'SELECT {_text(reading.name)} AS source, row, column_ AS "column", value_ AS "value", reason '
         f"FROM ({bad}) ORDER BY row"
     )
 
@@ -273,11 +312,11 @@ def _repeated_sql(reading: Reading) -> str:
 
 
 def audit_sql(reading: Reading) -> str:
-    """Return SQL that counts a source in one row: rows, faulty, and for every cell n filled, read, distinct, fresh.
+    """Return SQL that counts a source in one row: rows, faulty, and for every cell n filled, read, fresh.
 
     Parameters to bind: ``$zone``, ``$home``.
 
-    Columns: rows BIGINT, faulty BIGINT; f0, r0, d0 BIGINT and t0 DATE (newest local day of a row whose cell 0 was
+    Columns: rows BIGINT, faulty BIGINT; f0, r0 BIGINT and t0 DATE (newest local day of a row whose cell 0 was
     read; NULL where the source has no time), f1, ...
     """
     at = reading.of("at")
@@ -286,11 +325,17 @@ def audit_sql(reading: Reading) -> str:
         n = cell.position
         newest = f"max({at[0].value}) FILTER (WHERE {cell.value} IS NOT NULL)" if at else None
         fresh = f"CAST(timezone($home, {newest}) AS DATE)" if newest else "CAST(NULL AS DATE)"
-        parts.append(
-            f"count({cell.held}) AS f{n}, count({cell.value}) AS r{n}, count(DISTINCT {cell.value}) AS d{n}, "
-            f"{fresh} AS t{n}"
-        )
-    return f"WITH {_judged_sql(reading)}\nSELECT {', '.join(parts)} FROM judged"
+        filled = f"count({cell.value}) + count({cell.held}) FILTER (WHERE {cell.value} IS NULL)"
+        parts.append(f"{filled} AS f{n}, count({cell.value}) AS r{n}, {fresh} AS t{n}")
+    return f"WITH {_staged(reading)}\nSELECT {', '.join(parts)} FROM judged"
+
+
+def distinct_sql(reading: Reading, cell: Cell) -> str:
+    """Return SQL that counts the different values of a cell; a query of its own, which holds one column's values.
+
+    Columns: n BIGINT. Nothing to bind.
+    """
+    return f"SELECT count(DISTINCT {cell.value}) AS n FROM {quoted(reading.staged)}"
 
 
 def unknown_items_sql() -> str:
@@ -301,32 +346,53 @@ def unknown_items_sql() -> str:
     return "SELECT count(*) AS lines FROM transactions t ANTI JOIN products p USING (product_id)"
 
 
-def customers_sql(reading: Reading | None, known: str) -> str:
-    """Return SQL for the table of customers: every id that a source knows, ordered by key.
+@dataclass(frozen=True)
+class Tables:
+    """Names of the tables that `customers_sql` reads.
+
+    listed : rows of customer sources: place BIGINT that counts them over all sources, customer_id, household_id, traits
+    known : customer_id VARCHAR, customer_key BIGINT of distinct customers
+    households : households by customer of the crosswalk: customer_id, household_id
+    identified : people who were identified: customer_id, traits
+    """
+
+    listed: str
+    known: str
+    households: str
+    identified: str
+
+
+def customers_sql(tables: Tables, traits: Sequence[str], identified: Sequence[str]) -> str:
+    """Return SQL for the table of customers: every id that a source or identify knows, ordered by key.
 
     Parameters
     ----------
-    reading : Reading or None
-        Of the customer source; None where the programme has none.
-    known : str
-        Name of a table (customer_id VARCHAR, customer_key BIGINT) of distinct customers.
+    tables : Tables
+    traits, identified : sequence of str
+        Columns of the tables `listed` and `identified` that are traits.
 
     Returns
     -------
     str
-        Parameters to bind: ``$zone``, ``$home`` where there is a reading. Columns: customer_key, customer_id,
-        household_id (the customer's own id where none is given), listed BOOLEAN, traits VARCHAR.
+        Nothing to bind. Columns: customer_key, customer_id, household_id (that of the crosswalk, else of a source,
+        else the customer's own id), listed BOOLEAN, traits VARCHAR. Where several rows are of one customer the first
+        that says something counts; what was identified comes before what a source says.
     """
-    table = quoted(known)
-    if reading is None:
-        own = "customer_id AS household_id, false AS listed"
-        return f"SELECT customer_key, customer_id, {own} FROM {table} ORDER BY customer_key"
-    traits = "".join(f", h.{quoted(t)}" for t in reading.traits)
+    firsts = "".join(
+        f", arg_min({quoted(c)}, place) FILTER (WHERE {quoted(c)} IS NOT NULL) AS {quoted(c)}"
+        for c in ("household_id", *traits)
+    )
+    told = {t: f"h.{quoted(t)}" for t in traits}
+    told |= {t: f"coalesce(i.{quoted(t)}, h.{quoted(t)})" if t in told else f"i.{quoted(t)}" for t in identified}
+    shown = "".join(f", {value} AS {quoted(t)}" for t, value in told.items())
     return (
-        f"SELECT k.customer_key, k.customer_id, coalesce(h.household_id, k.customer_id) AS household_id, "
-        f"h.customer_id IS NOT NULL AS listed{traits}\n"
-        f"FROM {table} k LEFT JOIN ({accepted_sql(reading)}) h ON h.customer_id = k.customer_id "
-        f"ORDER BY k.customer_key"
+        f"WITH h AS (SELECT customer_id{firsts} FROM {quoted(tables.listed)} GROUP BY customer_id),\n"
+        f"x AS (SELECT customer_id, min(household_id) AS household_id FROM {quoted(tables.households)} GROUP BY 1)\n"
+        "SELECT k.customer_key, k.customer_id, coalesce(x.household_id, h.household_id, k.customer_id) AS "
+        f"household_id, h.customer_id IS NOT NULL OR i.customer_id IS NOT NULL AS listed{shown}\n"
+        f"FROM {quoted(tables.known)} k LEFT JOIN h ON h.customer_id = k.customer_id "
+        f"LEFT JOIN x ON x.customer_id = k.customer_id "
+        f"LEFT JOIN {quoted(tables.identified)} i ON i.customer_id = k.customer_id ORDER BY k.customer_key"
     )
 
 

@@ -54,6 +54,16 @@ class People(Part):
     )
     sheet: str | None = Field(default=None, description="Sheet of an Excel file; the first when absent.")
 
+    @property
+    def called(self) -> str:
+        """The name of the system."""
+        return self.name
+
+    @property
+    def shown(self) -> str:
+        """What errors call the system: its file, or its table."""
+        return self.path or f"{self.name} ({self.table or 'query'})"
+
     @model_validator(mode="after")
     def _one_origin(self) -> People:
         if (self.path is None) == (self.database is None):

@@ -8,27 +8,23 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Annotated, ClassVar, Literal
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
 from rapport.core.errors import nearest
-from rapport.core.tables import SOURCE_COLUMNS
 from rapport.program.accounts import Accounts
 from rapport.program.identify import Identify, People, check_people
 from rapport.program.needs import Needs
-from rapport.program.part import Condition, Name, NotNegative, Odds, Part, Share, Text
+from rapport.program.part import Condition, Name, NotNegative, Odds, Part, Share, Text, one_of
 from rapport.program.plays import Plays
 from rapport.program.potential import Potential, Prospects, check_potential
 from rapport.program.questions import Question, check_questions
 from rapport.program.shared import Include, Kind, Lever, Limit, check_channels, check_shared
+from rapport.program.source import Source, SourceKind, known_zone
 from rapport.program.tiers import BY_VALUE, Report, check_hysteresis, check_segments
 from rapport.program.value import Value
 
 TierName = Literal["A", "B", "C"]
-SourceKind = Literal[
-    "transactions", "customers", "products", "redemptions", "mailings", "campaigns", "coupons", "interactions"
-]
 Measure = Literal[
     "margin_per_customer",
     "sales_per_customer",
@@ -92,62 +88,6 @@ class TierRule(Part):
         missing = sorted({"A", "B", "C"} - set(self.purpose))
         if missing:
             raise ValueError(f"purpose lacks {', '.join(missing)}; say what each of A, B and C is for")
-        return self
-
-
-class Source(Part):
-    """One file of the company and how its columns map to Rapport's."""
-
-    kind: SourceKind = Field(description="Which of Rapport's tables the file fills.")
-    path: Text = Field(
-        description="File, relative to the programme's folder; .csv, .parquet or .xlsx; or a folder of .parquet."
-    )
-    timezone: str | None = Field(
-        default=None, description="Zone of times written without one; the programme's when absent."
-    )
-    columns: dict[str, str | tuple[str, ...]] = Field(
-        description="Rapport's column = the file's column; a list of columns is added up."
-    )
-    key: tuple[str, ...] = Field(
-        default=(),
-        description="Rapport's columns that may not repeat; a later row with the same key is quarantined.",
-    )
-    traits: tuple[str, ...] = Field(
-        default=(), description="Columns of a customer file that are kept as traits under their own names."
-    )
-    sheet: str | None = Field(default=None, description="Sheet of an Excel file; the first when absent.")
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
-        default=None, description="Delimiter of a CSV file; found out when absent."
-    )
-    decimal: Literal[".", ","] = Field(
-        default=".",
-        description="What stands before decimals in numbers written as text; with a comma, dots may part thousands.",
-    )
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone_is_known(cls, value: str | None) -> str | None:
-        return None if value is None else known_zone(value)
-
-    @model_validator(mode="after")
-    def _columns_are_known(self) -> Source:
-        declared = {c.name: c for c in SOURCE_COLUMNS[self.kind]}
-        for name in self.columns:
-            if name not in declared:
-                raise ValueError(
-                    f"columns names {name!r}; a source of kind {self.kind} has: {', '.join(declared)}."
-                    f"{nearest(name, declared)}"
-                )
-            if not isinstance(self.columns[name], str) and declared[name].kind != "money":
-                raise ValueError(f"columns.{name} is a list; only amounts of money are added up")
-        missing = [n for n, c in declared.items() if c.required and n not in self.columns]
-        if missing:
-            raise ValueError(f"columns lacks {', '.join(missing)}; a source of kind {self.kind} must map it")
-        strange = [k for k in self.key if k not in self.columns]
-        if strange:
-            raise ValueError(f"key names {', '.join(strange)}; must be among the mapped columns")
-        if self.traits and self.kind != "customers":
-            raise ValueError(f"traits stand in a source of kind {self.kind}; only customers have traits")
         return self
 
 
@@ -385,7 +325,7 @@ class Program(Part):
             ("channels", self.channels),
         ):
             refuse_repeats(what, [p.name for p in parts])
-        refuse_repeats("sources", [s.kind for s in self.sources])
+        refuse_repeats("sources", [s.called for s in self.sources])
         refuse_repeats("rules", [r.name for r in self.rules])
         challenges = [c.name for c in self.challenges]
         for goal in self.goals:
@@ -407,19 +347,15 @@ class Program(Part):
                     f"channels.{channel.name} serves no goal; a channel is a tool chosen after the goals. "
                     f"Name at least one of: {', '.join(goals)}"
                 )
-            customers = self.source("customers")
             if channel.needs is not None:
-                refuse_unknown(
-                    f"channels.{channel.name}.needs", channel.needs, list(customers.traits if customers else ())
-                )
+                refuse_unknown(f"channels.{channel.name}.needs", channel.needs, list(self.traits))
             for goal in channel.goals:
                 refuse_unknown(f"channels.{channel.name}.goals", goal, goals)
         return self
 
     @model_validator(mode="after")
     def _cohorts_are_known(self) -> Program:
-        customers = self.source("customers")
-        known = ["none", "quarter", *(customers.traits if customers else ())]
+        known = ["none", "quarter", *self.traits]
         refuse_unknown("value.cohorts", self.value.cohorts, known)
         return self
 
@@ -427,25 +363,28 @@ class Program(Part):
     def _shared_parts_refer(self) -> Program:
         check_shared(self.limits, self.levers, self.kinds, self.includes)
         check_channels(self.limits, [c.name for c in self.channels])
-        customers = self.source("customers")
-        check_potential(self.potential, customers.traits if customers else ())
-        check_segments(self.report, customers.traits if customers else ())
+        check_potential(self.potential, self.traits)
+        check_segments(self.report, self.traits)
         check_people(self.people)
         check_questions(self.questions, [c.name for c in self.channels])
+        for position, source in enumerate(self.sources):
+            if source.system is not None:
+                one_of(source.system, [p.name for p in self.people], "sources", position, "system")
         return self
 
     def source(self, kind: SourceKind) -> Source | None:
-        """Return the source of a kind, or None where the programme has none."""
+        """Return the first source of a kind, or None where the programme has none."""
         return next((s for s in self.sources if s.kind == kind), None)
 
+    @property
+    def source_traits(self) -> tuple[str, ...]:
+        """Columns that are kept as traits, of all sources of customers."""
+        return tuple(dict.fromkeys(t for s in self.sources for t in s.traits))
 
-def known_zone(value: str) -> str:
-    """Return a time zone's name; raise ValueError with the nearest names where there is no such zone."""
-    zones = available_timezones()
-    if value not in zones:
-        raise ValueError(f"is {value!r}; must be an IANA time zone such as Europe/Vienna.{nearest(value, zones)}")
-    ZoneInfo(value)
-    return value
+    @property
+    def traits(self) -> tuple[str, ...]:
+        """Columns that customers of a turn carry as traits: those of their sources, then what people are known by."""
+        return tuple(dict.fromkeys([*self.source_traits, *self.identify.traits]))
 
 
 def refuse_repeats(what: str, names: list[str]) -> None:

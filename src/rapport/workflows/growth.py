@@ -62,11 +62,10 @@ class Growth:
 def peers_of(states: pa.Table, program: Program) -> tuple[str, ...]:
     """Return the columns of states that make customers peers: those of the programme, or found among its traits."""
     declared = (program.potential or Potential()).peers
-    customers = program.source("customers")
     if declared is not None:
         return tuple(p if p in OF_STATES else name_traits([p])[0] for p in declared)
     needed = [name_traits([c.needs])[0] for c in program.channels if c.needs is not None]
-    traits = [t for t in (name_traits(customers.traits) if customers else ()) if not _identifies(t, needed)]
+    traits = [t for t in name_traits(program.traits) if not _identifies(t, needed)]
     # Missing is no value, and a trait that hardly anybody has still tells who has it.
     sizes = {t: len(states[t].unique().drop_null()) for t in traits}
     return tuple(t for t in traits if FEWEST_VALUES <= sizes[t] <= MOST_VALUES)[:MOST_TRAITS]

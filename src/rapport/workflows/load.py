@@ -13,49 +13,66 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
+import pyarrow.compute as pc
 
 from rapport.core.errors import SourceEmpty, SourceUnreadable
 from rapport.core.keys import customer_keys
 from rapport.core.reasons import RowReason
 from rapport.core.tables import LOADED, SOURCE_COLUMNS
 from rapport.identify.audit import audit_absent, audit_source, audit_table
+from rapport.identify.crosswalk import Crosswalk
 from rapport.identify.load_sql import (
+    NATURAL_KEYS,
     ROW,
     Reading,
     accepted_sql,
     audit_sql,
+    Tables,
     customers_sql,
+    distinct_sql,
+    name_traits,
     plan_reading,
     quarantine_sql,
+    staged_sql,
     unknown_items_sql,
 )
-from rapport.program.model import Program, Source
+from rapport.program.model import Program
+from rapport.program.source import Origin, Source
+from rapport.workflows.forgotten_rows import remembered_rows, unnamed
+from rapport.workflows.known_customers import KnownCustomers
 from rapport.workflows.ports import Engine, EngineFault, FileDigest, Progress, Silent, Suppressed
-
-ROW_GROUP = 131_072
-"""Rows of a Parquet row group; also what is held in memory of a table that is being written."""
+from rapport.workflows.table_file import TableFile
 
 _KINDS = tuple(SOURCE_COLUMNS)
-_KNOWN = "known_customers"
+_KNOWN, _LISTED = "known_customers", "listed_customers"
+_HOUSEHOLDS, _IDENTIFIED = "crosswalk_households", "identified_customers"
+LONGEST_LINE = 2_000_000
+"""Bytes of a line of a CSV file beyond which it is refused."""
+
+_SHARED_ONCE = ("products", "campaigns")
+"""Kinds whose ids stand once over all their sources; customers who stand in several are one row."""
 
 
 @dataclass(frozen=True)
 class SourceCount:
-    """What became of the rows of one source; kept + the sum of quarantined = rows."""
+    """What became of the rows of one source; kept + the sum of quarantined = rows.
+
+    `source` is the source's name, `unmatched` counts kept rows whose customer id its system has no record of.
+    """
 
     source: str
     path: str
     rows: int
     kept: int
     quarantined: dict[str, int]
+    unmatched: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,8 +99,14 @@ class LoadSummary:
         return {reason.value: total[reason.value] for reason in RowReason if total[reason.value]}
 
 
-def fingerprint(program: Program, base: str | Path, digest: FileDigest, forgotten: Suppressed | None = None) -> str:
-    """Return a hex digest (32 digits) of all that a load depends on: files, mapping, time zone, who was forgotten.
+def fingerprint(
+    program: Program,
+    base: str | Path,
+    digest: FileDigest,
+    known: KnownCustomers | None = None,
+    forgotten: Suppressed | None = None,
+) -> str:
+    """Return a hex digest (32 digits) of all that a load depends on: files, mapping, time zone, who is known.
 
     Parameters
     ----------
@@ -92,17 +115,20 @@ def fingerprint(program: Program, base: str | Path, digest: FileDigest, forgotte
     base : path
         Folder of program.toml.
     digest : FileDigest
-        Sums up a file, such as `rapport.engines.source_files.digest_source`.
-    forgotten : Suppressed, optional
+        Sums up a source, such as `rapport.engines.source_files.digest_source`.
+    known, forgotten : optional
+        As for `load_program`.
 
     Raises
     ------
     SourceMissing
         A source is not there.
     """
-    parts: list[Any] = [[s.model_dump(mode="json"), digest(Path(base), s.path)] for s in program.sources]
-    parts += [forgotten.digest] if forgotten is not None and forgotten.digest else []
-    text = json.dumps([program.timezone, *parts], sort_keys=True, ensure_ascii=True)
+    parts = [[s.model_dump(mode="json"), digest(Path(base), s.path or s)] for s in program.sources]
+    found: list[Any] = [program.timezone, *parts]
+    found += [] if known is None else [known.digest()]
+    found += [forgotten.digest] if forgotten is not None and forgotten.digest else []
+    text = json.dumps(found, sort_keys=True, ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -112,6 +138,7 @@ def load_program(
     engine: Engine,
     target: str | Path,
     progress: Progress | None = None,
+    known: KnownCustomers | None = None,
     forgotten: Suppressed | None = None,
 ) -> LoadSummary:
     """Read every source of a programme and write the tables of `rapport.core.tables.LOADED` to a folder.
@@ -132,6 +159,9 @@ def load_program(
         an error.
     progress : Progress, optional
         Told of every source.
+    known : KnownCustomers, optional
+        What identify knows. The customer ids of a source with a `system` are replaced by its crosswalk; those it does
+        not have become ``system:id`` and are counted. The people it knows are customers, with its traits.
     forgotten : Suppressed, optional
         Rows of these customers are set aside with the reason FORGOTTEN, without a value.
 
@@ -146,189 +176,242 @@ def load_program(
     ProgramInvalid
         A trait's name is taken.
     """
-    work = _Load(program, Path(base), engine, Path(target), progress or Silent(), forgotten)
+    work = _Load(program, Path(base), engine, Path(target), progress or Silent(), known, forgotten)
     work.open()
-    work.check()
-    work.write()
+    try:
+        work.check()
+        work.write()
+    finally:
+        work.clear()
     return work.summary()
 
 
 @dataclass
 class _Load:
-    """One load under way: what was opened, counted and written so far."""
+    """One load under way: what was opened, counted and written so far; sources by their names."""
 
     program: Program
     base: Path
     engine: Engine
     target: Path
     progress: Progress
+    known: KnownCustomers | None = None
     forgotten: Suppressed | None = None
-    left_out: dict[str, list[int]] = field(default_factory=dict)
     readings: dict[str, Reading] = field(default_factory=dict)
     counts: dict[str, dict[str, Any]] = field(default_factory=dict)
     kept: Counter[str] = field(default_factory=Counter)
     reasons: dict[str, Counter[str]] = field(default_factory=dict)
+    unmatched: Counter[str] = field(default_factory=Counter)
     keys: dict[str, int] = field(default_factory=dict)
+    seen: dict[str, set[str]] = field(default_factory=dict)
 
-    def source(self, kind: str) -> Source:
-        return next(s for s in self.program.sources if s.kind == kind)
+    @cached_property
+    def crosswalk(self) -> Crosswalk | None:
+        return None if self.known is None else Crosswalk(self.known.crosswalk)
+
+    def of(self, kind: str) -> list[Source]:
+        return [s for s in self.program.sources if s.kind == kind]
 
     def open(self) -> None:
         for source in self.program.sources:
-            view = f"source_{source.kind}"
+            view = f"source_{source.called}"
             self.engine.register_source(view, self.base, source)
-            with _Blame(source):
-                schema = self.engine.query(f"SELECT * FROM {view} LIMIT 0").schema
-            self.readings[source.kind] = plan_reading(source, view, schema, self.program.timezone)
-            self.reasons[source.kind] = Counter()
+            with Blame(source):
+                schema = self.engine.query(f'SELECT * FROM "{view}" LIMIT 0').schema
+            self.readings[source.called] = plan_reading(source, view, schema, self.program.timezone)
+            self.reasons[source.called] = Counter()
 
     def check(self) -> None:
-        for kind, reading in self.readings.items():
-            self.progress.start(f"check {kind}", None)
-            with _Blame(self.source(kind)):
-                self.counts[kind] = self.engine.query(audit_sql(reading), reading.params).to_pylist()[0]
-            self.progress.finish()
-        counts = self.counts["transactions"]
-        if counts["rows"] == counts["faulty"]:
+        """Judge every row once, into a file of its own, and count."""
+        for source in self.program.sources:
+            self._stage(source)
+        buys = [self.counts[s.called] for s in self.of("transactions")]
+        if all(c["rows"] == c["faulty"] for c in buys):
             raise SourceEmpty(self._nothing_left())
 
+    def _stage(self, source: Source) -> None:
+        reading = self.readings[source.called]
+        path = self._staging(source)
+        self.progress.start(f"check {source.called}", None)
+        with Blame(source):
+            reader = self.engine.stream(staged_sql(reading), reading.params)
+            last = 0
+            with TableFile(path, reader.schema, "lz4") as file:
+                for batch in reader:
+                    last = self._in_order(source.called, batch[ROW], last)
+                    self.progress.advance(batch.num_rows)
+                    file.add(pa.Table.from_batches([batch]))
+            self.engine.register_parquet(reading.staged, path)
+            counts = self.engine.query(audit_sql(reading), reading.params).to_pylist()[0]
+            for cell in reading.cells:
+                counts[f"d{cell.position}"] = self.engine.query(distinct_sql(reading, cell))["n"][0].as_py()
+        self.counts[source.called] = counts
+        self.progress.finish()
+
+    def _staging(self, source: Source) -> Path:
+        return self.target / f"staged-{source.called}-.parquet"
+
     def _nothing_left(self) -> str:
-        source, rows = self.source("transactions"), self.counts["transactions"]["rows"]
+        source = self.of("transactions")[0]
+        rows = self.counts[source.called]["rows"]
         if not rows:
-            return f"source {source.path}: has no row; must hold at least one purchase. Export it again."
-        reading = self.readings["transactions"]
-        with _Blame(source):
+            return f"source {source.shown}: has no row; must hold at least one purchase. Export it again."
+        reading = self.readings[source.called]
+        with Blame(source):
             first = self.engine.query(f"SELECT * FROM ({quarantine_sql(reading)}) LIMIT 1", reading.params)
         bad = first.to_pylist()[0]
         return (
-            f"source {source.path}: none of its {rows:,} rows can be used - the first has {bad['column']} = "
+            f"source {source.shown}: none of its {rows:,} rows can be used - the first has {bad['column']} = "
             f"{bad['value']!r} ({bad['reason']}); must hold at least one whole purchase. Check the mapping."
         )
 
     def write(self) -> None:
-        self._write_quarantine()
-        for kind in _KINDS:
-            if kind != "customers":
-                self._write_kind(kind)
+        with TableFile(self.target / "quarantine.parquet", LOADED["quarantine"]) as quarantine:
+            for kind in _KINDS:
+                if kind == "customers":
+                    self._stage_customers(quarantine)
+                else:
+                    self._write_kind(kind, quarantine)
         self._write_customers()
-        self._quarantine_forgotten()
         rows = []
         for kind in _KINDS:
-            if kind in self.readings:
-                rows += audit_source(self.readings[kind], self.counts[kind])
-            else:
+            for source in self.of(kind):
+                rows += audit_source(self.readings[source.called], self.counts[source.called])
+            if not self.of(kind):
                 rows += audit_absent(kind)
-        with _TableFile(self.target / "audit.parquet", LOADED["audit"]) as file:
+        with TableFile(self.target / "audit.parquet", LOADED["audit"]) as file:
             file.add(audit_table(rows))
         for name in LOADED:
             self.engine.register_parquet(name, self.target / f"{name}.parquet")
 
-    def _write_quarantine(self) -> None:
-        with _TableFile(self.target / "quarantine.parquet", LOADED["quarantine"]) as file:
-            for kind in _KINDS:
-                reading = self.readings.get(kind)
-                if reading is None or not (self.counts[kind]["faulty"] or reading.keys):
-                    continue
-                for batch in self._rows(kind, quarantine_sql(reading), None):
-                    self.reasons[kind].update(batch["reason"].to_pylist())
-                    file.add(self._unnamed(kind, batch))
+    def clear(self) -> None:
+        """Take away the files of rows under way."""
+        for path in self.target.glob("staged-*.parquet"):
+            path.unlink()
 
-    def _write_kind(self, kind: str) -> None:
+    def _write_kind(self, kind: str, quarantine: TableFile) -> None:
         schema = LOADED[kind]
-        with _TableFile(self.target / f"{kind}.parquet", schema) as file:
-            if kind not in self.readings:
-                return
-            last = 0
-            for found in self._rows(kind, accepted_sql(self.readings[kind]), self._expected(kind)):
-                last = self._in_order(kind, found[ROW], last)
-                batch = self._remembered(kind, found)
-                self.kept[kind] += batch.num_rows
-                columns = {n: batch[n] for n in batch.column_names}
-                if "customer_key" in schema.names:
-                    columns["customer_key"] = self._keys_of(batch["customer_id"])
-                file.add(pa.table([columns[n] for n in schema.names], names=schema.names))
+        with TableFile(self.target / f"{kind}.parquet", schema) as file:
+            for source in self.of(kind):
+                for batch in self._accepted(source, quarantine):
+                    columns = {n: batch[n] for n in batch.column_names}
+                    if "customer_key" in schema.names:
+                        columns["customer_key"] = self._keys_of(batch["customer_id"])
+                    file.add(pa.table([columns[n] for n in schema.names], names=schema.names))
+
+    def _accepted(self, source: Source, quarantine: TableFile) -> Iterator[pa.Table]:
+        """Yield the rows of a source that can be used, its ids made the programme's; put the others aside."""
+        name, reading = source.called, self.readings[source.called]
+        if self.counts[name]["faulty"] or reading.keys:
+            for batch in self._rows(source, quarantine_sql(reading), None):
+                self.reasons[name].update(batch["reason"].to_pylist())
+                quarantine.add(unnamed(source, batch, self.forgotten))
+        expected = int(self.counts[name]["rows"]) - sum(self.reasons[name].values())
+        last = 0
+        for batch in self._rows(source, accepted_sql(reading), expected):
+            last = self._in_order(name, batch[ROW], last)
+            remembered, gone = remembered_rows(source, reading, batch, self.forgotten)
+            self.reasons[name].update(gone["reason"].to_pylist())
+            quarantine.add(gone)
+            table = self._not_elsewhere(source, self._own_ids(source, remembered), quarantine)
+            self.kept[name] += table.num_rows
+            yield self._customers_of(source, table)
+
+    def _own_ids(self, source: Source, table: pa.Table) -> pa.Table:
+        """Put the system's or source's name before the ids that are its own."""
+        own = source.own_ids
+        if own is None:
+            own = ("basket_id",) if source.kind == "transactions" and len(self.of("transactions")) > 1 else ()
+        prefix = f"{source.system or source.called}:"
+        for column in own:
+            named = pc.binary_join_element_wise(pa.scalar(prefix), table[column], "")
+            table = table.set_column(table.column_names.index(column), column, named)
+        return table
+
+    def _not_elsewhere(self, source: Source, table: pa.Table, quarantine: TableFile) -> pa.Table:
+        """Return the rows whose id no earlier source of the kind has; put the others aside."""
+        if source.kind not in _SHARED_ONCE or len(self.of(source.kind)) == 1:
+            return table
+        column = NATURAL_KEYS[source.kind][0]
+        seen = self.seen.setdefault(source.kind, set())
+        ids = table[column].to_pylist()
+        again = [i in seen for i in ids]
+        seen.update(ids)
+        if not any(again):
+            return table
+        cell = self.readings[source.called].of(column)[0]
+        bad = table.filter(pa.array(again))
+        rows = {"source": source.called, "column": cell.file_column, "reason": RowReason.REPEATED_KEY.value}
+        places = zip(bad[ROW].to_pylist(), bad[column].to_pylist(), strict=True)
+        aside = [{**rows, "row": r, "value": v} for r, v in places]
+        quarantine.add(pa.Table.from_pylist(aside, schema=LOADED["quarantine"]))
+        self.reasons[source.called][RowReason.REPEATED_KEY.value] += len(aside)
+        return table.filter(pa.array([not a for a in again]))
+
+    def _customers_of(self, source: Source, table: pa.Table) -> pa.Table:
+        """Replace the ids of a system by those of customers."""
+        if self.crosswalk is None or source.system is None or "customer_id" not in table.column_names:
+            return table
+        ids, matched = self.crosswalk.customers(source.system, table["customer_id"])
+        self.unmatched[source.called] += table.num_rows - matched
+        table = table.set_column(table.column_names.index("customer_id"), "customer_id", ids)
+        if "household_id" in table.column_names:
+            own = pc.binary_join_element_wise(pa.scalar(f"{source.system}:"), table["household_id"], "")
+            table = table.set_column(table.column_names.index("household_id"), "household_id", own)
+        return table
+
+    def _stage_customers(self, quarantine: TableFile) -> None:
+        """Write the rows of customer sources one after the other, with their place over all sources."""
+        traits = name_traits(self.program.source_traits)
+        schema = pa.schema(
+            [("place", pa.int64()), *((n, pa.string()) for n in ("customer_id", "household_id", *traits))]
+        )
+        place = 0
+        with TableFile(self.target / "staged-all-customers.parquet", schema, "lz4") as file:
+            for source in self.of("customers"):
+                for table in self._accepted(source, quarantine):
+                    rows = table.num_rows
+                    self._keys_of(table["customer_id"])
+                    columns = {n: table[n] for n in table.column_names}
+                    columns["place"] = pa.array(np.arange(place, place + rows))
+                    place += rows
+                    empty = pa.nulls(rows, pa.string())
+                    file.add(pa.table([columns.get(n, empty) for n in schema.names], names=schema.names))
+        self.engine.register_parquet(_LISTED, self.target / "staged-all-customers.parquet")
 
     def _write_customers(self) -> None:
-        reading = self.readings.get("customers")
-        if reading is not None:
-            sql = f"SELECT {ROW}, customer_id FROM ({accepted_sql(reading)}) ORDER BY {ROW}"
-            for found in self._rows("customers", sql, self._expected("customers")):
-                batch = self._remembered("customers", found)
-                self.kept["customers"] += batch.num_rows
-                self._keys_of(batch["customer_id"])
+        people = pa.table({"customer_id": pa.nulls(0, pa.string())}) if self.known is None else self.known.traits
+        self._keys_of(people["customer_id"])
         self._refuse_collision()
         known = {"customer_id": list(self.keys), "customer_key": list(self.keys.values())}
         types = pa.schema([("customer_id", pa.string()), ("customer_key", pa.int64())])
         self.engine.register_arrow(_KNOWN, pa.table(known, schema=types))
-        traits = [] if reading is None else [(t, pa.string()) for t in reading.traits]
-        schema = pa.schema([*LOADED["customers"], *(pa.field(n, t) for n, t in traits)])
-        params = None if reading is None else reading.params
-        with _TableFile(self.target / "customers.parquet", schema) as file:
-            for batch in self.engine.stream(customers_sql(reading, _KNOWN), params):
+        self.engine.register_arrow(_IDENTIFIED, people)
+        households = pa.table({"customer_id": pa.nulls(0, pa.string()), "household_id": pa.nulls(0, pa.string())})
+        self.engine.register_arrow(_HOUSEHOLDS, households if self.crosswalk is None else self.crosswalk.households())
+        traits = name_traits(self.program.source_traits)
+        identified = [n for n in people.column_names if n != "customer_id"]
+        every = dict.fromkeys([*traits, *identified])
+        schema = pa.schema([*LOADED["customers"], *((t, pa.string()) for t in every)])
+        tables = Tables(_LISTED, _KNOWN, _HOUSEHOLDS, _IDENTIFIED)
+        with TableFile(self.target / "customers.parquet", schema) as file:
+            for batch in self.engine.stream(customers_sql(tables, traits, identified)):
                 file.add(pa.Table.from_batches([batch]))
 
-    def _suppressed(self, kind: str, ids: list[str | None]) -> NDArray[np.bool_]:
-        """Return which customer ids of a source were forgotten, shape (ids,)."""
-        if self.forgotten is None or not self.forgotten.digest:
-            return np.zeros(len(ids), dtype=np.bool_)
-        system = getattr(self.source(kind), "system", None) or ""
-        return self.forgotten.suppresses(system, [i or "" for i in ids])
-
-    def _remembered(self, kind: str, batch: pa.Table) -> pa.Table:
-        """Return rows without those of forgotten customers, which are counted by their place in the file."""
-        if self.forgotten is None or "customer_id" not in batch.column_names:
-            return batch
-        coded = pa.chunked_array([batch["customer_id"].combine_chunks()]).combine_chunks().dictionary_encode()
-        gone = self._suppressed(kind, coded.dictionary.to_pylist())
-        if not gone.any():
-            return batch
-        left = gone[coded.indices.to_numpy(zero_copy_only=False)]
-        self.left_out.setdefault(kind, []).extend(batch[ROW].to_numpy()[left].tolist())
-        return batch.filter(pa.array(~left))
-
-    def _unnamed(self, kind: str, batch: pa.Table) -> pa.Table:
-        """Return rows set aside without the values that are ids of forgotten customers."""
-        if self.forgotten is None or not self.forgotten.digest:
-            return batch
-        values = batch["value"].to_pylist()
-        parts = [[v, *v.split(" + ")] if v else [] for v in values]
-        named = [bool(p) and bool(self._suppressed(kind, list(p)).any()) for p in parts]
-        again = [None if n else v for n, v in zip(named, values, strict=True)]
-        return batch.set_column(batch.column_names.index("value"), "value", pa.array(again, pa.string()))
-
-    def _quarantine_forgotten(self) -> None:
-        """Set the rows of forgotten customers aside, in the order of the files, without their values."""
-        if not self.left_out:
-            return
-        path, schema = self.target / "quarantine.parquet", LOADED["quarantine"]
-        tables = [pq.read_table(path, schema=schema)]
-        for kind, numbers in self.left_out.items():
-            self.reasons[kind][RowReason.FORGOTTEN.value] += len(numbers)
-            column = self.readings[kind].of("customer_id")[0].file_column
-            told = {"source": kind, "column": column, "value": None, "reason": RowReason.FORGOTTEN.value}
-            tables.append(pa.Table.from_pylist([told | {"row": n} for n in numbers], schema=schema))
-        every = pa.concat_tables(tables).combine_chunks()
-        places = np.array([_KINDS.index(kind) for kind in every["source"].to_pylist()])
-        order = np.lexsort((every["row"].to_numpy(), places))
-        with _TableFile(path, schema) as file:
-            file.add(every.take(pa.array(order)))
-
-    def _in_order(self, kind: str, rows: pa.ChunkedArray, last: int) -> int:
+    def _in_order(self, name: str, rows: pa.ChunkedArray, last: int) -> int:
         """Return the last row's number; the bytes written rest on the order of the file."""
-        numbers = rows.to_numpy()
+        numbers = rows.to_numpy(zero_copy_only=False) if isinstance(rows, pa.Array) else rows.to_numpy()
         if len(numbers) and (numbers[0] <= last or not np.all(numbers[1:] > numbers[:-1])):
-            raise RuntimeError(f"the engine gave the rows of {kind} out of the order of the file")
+            raise RuntimeError(f"the engine gave the rows of {name} out of the order of the file")
         return int(numbers[-1]) if len(numbers) else last
 
-    def _expected(self, kind: str) -> int:
-        return int(self.counts[kind]["rows"]) - sum(self.reasons[kind].values())
-
-    def _rows(self, kind: str, sql: str, total: int | None) -> Iterator[pa.Table]:
-        self.progress.start(f"load {kind}" if total is not None else f"quarantine of {kind}", total)
-        with _Blame(self.source(kind)):
-            reader = self.engine.stream(sql, self.readings[kind].params)
+    def _rows(self, source: Source, sql: str, total: int | None) -> Iterator[pa.Table]:
+        name = source.called
+        self.progress.start(f"load {name}" if total is not None else f"quarantine of {name}", total)
+        with Blame(source):
+            reader = self.engine.stream(sql, self.readings[name].params)
         while True:
-            with _Blame(self.source(kind)):
+            with Blame(source):
                 try:
                     batch = reader.read_next_batch()
                 except StopIteration:
@@ -362,27 +445,28 @@ class _Load:
 
     def summary(self) -> LoadSummary:
         unknown = 0
-        if "products" in self.readings:
+        if self.of("products"):
             unknown = self.engine.query(unknown_items_sql()).to_pylist()[0]["lines"]
         days = self.engine.query("SELECT min(day) AS first, max(day) AS last FROM transactions").to_pylist()[0]
         sources = tuple(
             SourceCount(
-                kind,
-                self.source(kind).path,
-                int(self.counts[kind]["rows"]),
-                self.kept[kind],
-                {r.value: self.reasons[kind][r.value] for r in RowReason if self.reasons[kind][r.value]},
+                source.called,
+                source.shown,
+                int(self.counts[source.called]["rows"]),
+                self.kept[source.called],
+                {r.value: n for r in RowReason if (n := self.reasons[source.called][r.value])},
+                self.unmatched[source.called],
             )
             for kind in _KINDS
-            if kind in self.readings
+            for source in self.of(kind)
         )
         return LoadSummary(sources, len(self.keys), int(unknown), days["first"], days["last"])
 
 
-class _Blame:
+class Blame:
     """Turns an engine's fault into an error that names the source that was being read."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Origin) -> None:
         self._source = source
 
     def __enter__(self) -> None:
@@ -392,42 +476,17 @@ class _Blame:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, EngineFault):
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            raise SourceUnreadable(
-                f"source {self._source.path}: cannot be read to its end - {' '.join(lines[:3])}; must be a whole "
-                "file. Export or copy it again."
-            ) from error
+            raise SourceUnreadable(_told(self._source, str(error))) from error
 
 
-class _TableFile:
-    """Writes one Parquet file in row groups of `ROW_GROUP` rows, however the rows arrive."""
-
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._schema = schema
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
-        self._held: list[pa.Table] = []
-        self._rows = 0
-
-    def __enter__(self) -> _TableFile:
-        return self
-
-    def add(self, table: pa.Table) -> None:
-        """Take rows whose columns have the schema's order."""
-        self._held.append(table.cast(self._schema))
-        self._rows += table.num_rows
-        if self._rows >= ROW_GROUP:
-            self._flush(whole=True)
-
-    def _flush(self, whole: bool) -> None:
-        # One chunk a column, so that what is written does not depend on how the rows arrived.
-        table = pa.concat_tables(self._held).combine_chunks()
-        done = table.num_rows // ROW_GROUP * ROW_GROUP if whole else table.num_rows
-        self._writer.write_table(table.slice(0, done), row_group_size=ROW_GROUP)
-        self._held, self._rows = [table.slice(done)], table.num_rows - done
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None and self._held and self._rows:
-            self._flush(whole=False)
-        self._writer.close()
+def _told(source: Origin, fault: str) -> str:
+    if "Maximum line size" in fault:
+        return (
+            f"source {source.shown}: a row is longer than {LONGEST_LINE:,} bytes; rows must be shorter. A quotation "
+            "mark that is not closed makes one row of many: look for it, or shorten the field, and export it again."
+        )
+    lines = [line.strip() for line in fault.splitlines() if line.strip()]
+    return (
+        f"source {source.shown}: cannot be read to its end - {' '.join(lines[:3])[:500]}; must be a whole file. "
+        "Export or copy it again."
+    )

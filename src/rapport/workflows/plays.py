@@ -101,8 +101,7 @@ def shelf(program: Program, base: Path) -> tuple[Shelved, ...]:
     found = {s.play.name: s for s in _shipped()}
     found |= {s.play.name: s for s in _own(base)}
     _refuse_unknown(program, found)
-    customers = program.source("customers")
-    traits = name_traits(customers.traits) if customers else ()
+    traits = name_traits(program.traits)
     mapped = {(s.kind, column) for s in program.sources for column in s.columns}
     complete = []
     for name in sorted(found):
@@ -237,8 +236,7 @@ def _check_channels(shelved: Shelved, program: Program) -> None:
 def try_plays(engine: Engine, program: Program, base: Path) -> tuple[Shelved, ...]:
     """Return every play of a programme once the engine can work out its conditions; errors as for `shelf`."""
     found = shelf(program, base)
-    customers = program.source("customers")
-    traits = name_traits(customers.traits) if customers else ()
+    traits = name_traits(program.traits)
     schema = pa.schema([*STATES, *(pa.field(t, pa.string()) for t in traits if t not in STATES.names)])
     states = pa.Table.from_pylist([_sample(schema)], schema=schema)
     worth = dict.fromkeys(WORTH, 1) | {"tier": "A", "below_zero": True}

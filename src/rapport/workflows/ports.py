@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from rapport.program.model import Source
+from rapport.program.source import Origin
 
 
 class EngineFault(Exception):
@@ -75,7 +75,7 @@ class Engine(Protocol):
     def register_arrow(self, name: str, table: pa.Table) -> None:
         """Let `name` stand for an Arrow table."""
 
-    def register_source(self, name: str, base: Path, source: Source) -> None:
+    def register_source(self, name: str, base: Path, source: Origin) -> None:
         """Let `name` stand for a company's file: its columns, and ``__row`` BIGINT counting data rows from 1.
 
         Raises
@@ -111,10 +111,10 @@ class Engine(Protocol):
 
 
 class FileDigest(Protocol):
-    """Sums up the bytes of a source's file."""
+    """Sums up the bytes of a source's file, or the rows of a source in a database."""
 
-    def __call__(self, base: Path, path: str) -> str:
-        """Return a hex digest of the file's bytes.
+    def __call__(self, base: Path, path: str | Origin) -> str:
+        """Return a hex digest of the file's bytes, or of the rows.
 
         Raises
         ------

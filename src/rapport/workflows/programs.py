@@ -69,11 +69,11 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
     """
     sources = {}
     for source in program.sources:
-        view = f"source_{source.kind}"
+        view = f"source_{source.called}"
         engine.register_source(view, base, source)
-        schema = engine.query(f"SELECT * FROM {view} LIMIT 0").schema
+        schema = engine.query(f'SELECT * FROM "{view}" LIMIT 0').schema
         plan_reading(source, view, schema, program.timezone)
-        sources[source.kind] = source.path
+        sources[source.called] = source.shown
     check_offer_file(program, base)
     read_edits(base)
     _try_conditions(program, base, engine)
@@ -103,8 +103,7 @@ def check_rules(program: Program) -> None:
 
 def _states(program: Program) -> pa.Schema:
     """Return the columns that a condition on customers may name: those of states, the traits, the needs."""
-    customers = program.source("customers")
-    traits = name_traits(customers.traits) if customers else ()
+    traits = name_traits(program.traits)
     known = [*STATES, *(pa.field(name, pa.string()) for name in traits)]
     return pa.schema([*known, *(f for f in NEEDS if f.name not in traits)])
 

@@ -42,8 +42,7 @@ def shown_segments(
     program: Program, states: pa.Table, worth: Worth
 ) -> tuple[tuple[Segmented, ...], tuple[LeftOut, ...]]:
     """Return the traits by which the customers of a turn are shown, and those by which they are not."""
-    customers = program.source("customers")
-    columns = customers.traits if customers else ()
+    columns = program.traits
     names = dict(zip(columns, name_traits(columns), strict=True))
     traits = {name: states[name].to_pylist() for name in names.values() if name in states.column_names}
     traits[IN_HOUSEHOLD] = household_sizes(states["household_key"].to_numpy())

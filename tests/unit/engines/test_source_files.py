@@ -15,7 +15,7 @@ import pytest
 from rapport.core.errors import SourceMissing, SourceUnreadable
 from rapport.engines.duckdb_engine import DuckDBEngine
 from rapport.engines.source_files import CsvShape, digest_source, distinct_names, read_csv_shape
-from rapport.program.model import Source
+from rapport.program.source import Source
 from rapport.workflows.ports import EngineFault
 
 
@@ -83,7 +83,9 @@ def test_a_parquet_file_damaged_inside_fails_while_it_is_read(tmp_path: Path) ->
         rows_of(tmp_path, source_of("bad.parquet"))
 
 
-@pytest.mark.parametrize("content", [b"id\x00\n1\n", "id\n1\n".encode("utf-16"), b"", b"\n\n"])
+@pytest.mark.parametrize(
+    "content", [b"id\x00\n1\n", b"id\n1\n2\x00\n", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", b"", b"\n\n"]
+)
 def test_a_csv_that_is_no_text_or_empty_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.csv").write_bytes(content)
     with pytest.raises(SourceUnreadable, match=r"^source bad\.csv: "):
@@ -153,9 +155,9 @@ def test_rows_are_counted_from_one_and_every_csv_value_is_text(tmp_path: Path) -
     ("content", "shape"),
     [
         (b"id;name\n1;2\n1\n", CsvShape("utf-8", ";", ("id", "name"))),
-        ("id\tgröße\n".encode("latin-1"), CsvShape("latin-1", "\t", ("id", "größe"))),
+        ("id\tgröße\n".encode("latin-1"), CsvShape("cp1252", "\t", ("id", "größe"))),
         (b'id|"two\nlines"\n', CsvShape("utf-8", "|", ("id", "two\nlines"))),
-        ("\ufeffid,ä\n".encode(), CsvShape("utf-8", ",", ("id", "ä"))),
+        ("\ufeffid,ä\n".encode(), CsvShape("utf-8-sig", ",", ("id", "ä"))),
     ],
 )
 def test_encoding_delimiter_and_names_of_a_csv_are_found_out(tmp_path: Path, content: bytes, shape: CsvShape) -> None:

@@ -265,7 +265,7 @@ def test_progress_is_told_of_every_source_and_reaches_its_total(tmp_path: Path) 
         load_program(program_of(lines_source()), tmp_path, engine, tmp_path / "out", told)
         assert engine.query("SELECT count(*) AS n FROM transactions").to_pylist() == [{"n": 2}]
     assert told.stages == [
-        ("check transactions", None, 0),
+        ("check transactions", None, 3),
         ("quarantine of transactions", None, 1),
         ("load transactions", 2, 2),
     ]
