@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +22,7 @@ from rapport.engines.example_data import journey_folder
 from rapport.engines.source_files import digest_source
 from rapport.engines.splink_linker import SplinkLinker
 from rapport.engines.worksheet_cells import read_cells
+from rapport.program.model import Program
 from rapport.reports.gather import report_page
 from rapport.reports.worksheet_book import refuse_target, write_worksheet
 from rapport.stores.memory import Memory
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from rapport.stores.identity import CustomerMemory
+    from rapport.workflows.identify import IdentifyTools
+    from rapport.workflows.known_customers import KnownCustomers
 
 _NAMED = ("duckdb", "lightgbm", "numpy", "pyarrow", "scipy")
 
@@ -70,7 +74,42 @@ def tools_for(base: Path, progress: Progress, memory: str | None = None) -> Tool
         templates=read_templates,
         report=report_page,
         versions=versions,
+        know=lambda program, anew: know(program, base, progress, anew),
     )
+
+
+@contextmanager
+def identify_tools(program: Program, base: Path, progress: Progress) -> Iterator[IdentifyTools]:
+    """Lend what identify needs, for a programme and its folder."""
+    from rapport.workflows.identify import IdentifyTools
+
+    with open_customers(base, program.memory) as memory:
+        yield IdentifyTools(
+            TurnStore(base), memory, make_engine, make_linker, progress, digest_source, identity_versions
+        )
+
+
+def identity_versions() -> dict[str, str]:
+    """Return the versions that customers were identified with."""
+    return versions() | {name: version(name) for name in ("splink", "phonenumbers", "email-validator")}
+
+
+def know(program: Program, base: Path, progress: Progress, anew: bool) -> KnownCustomers | None:
+    """Return what is known of a programme's customers, once they are identified `anew` or as they were.
+
+    None where no people are declared.
+    """
+    from datetime import UTC, datetime
+
+    from rapport.workflows.identify import identify
+    from rapport.workflows.known_customers import known_customers
+
+    if not program.people:
+        return None
+    with identify_tools(program, base, progress) as tools:
+        if anew:
+            identify(program, base, tools, datetime.now(UTC))
+        return known_customers(program, base, tools.memory)
 
 
 def make_engine() -> AbstractContextManager[Engine]:

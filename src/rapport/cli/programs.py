@@ -64,9 +64,10 @@ def audit_command(program: Path, as_json: bool) -> None:
     from rapport.workflows.turn import load_sources, read_audit
 
     path = find_program(program)
-    tools = tools_for(path.parent, StageProgress())
+    programme = read_program(path)
+    tools = tools_for(path.parent, StageProgress(), programme.memory)
     with tools.store.writing():
-        loaded, _ = load_sources(read_program(path), path.parent, tools)
+        loaded, _ = load_sources(programme, path.parent, tools)
     audit, summary = read_audit(loaded, tools)
     if as_json:
         give_json({"fields": audit, "summary": summary})

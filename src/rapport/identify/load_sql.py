@@ -350,7 +350,8 @@ def unknown_items_sql() -> str:
 class Tables:
     """Names of the tables that `customers_sql` reads.
 
-    listed : rows of customer sources: place BIGINT that counts them over all sources, customer_id, household_id, traits
+    listed : rows of customer sources: place BIGINT that counts them over all sources, customer_id, household_id,
+        traits
     known : customer_id VARCHAR, customer_key BIGINT of distinct customers
     households : households by customer of the crosswalk: customer_id, household_id
     identified : people who were identified: customer_id, traits

@@ -128,6 +128,18 @@ class RecordStore:
             update_rows(c, node, ("household_id",), changes)
         return len(changes)
 
+    def household_of(self, customer_id: str) -> tuple[str | None, list[str]]:
+        """Return the household of a customer and who else is in it."""
+        t = node.c
+        with self._database.reading() as c:
+            present = n.present_id(c, customer_id)
+            own = select(t.household_id).where(t.customer_id == present, t.household_id.is_not(None))
+            household = c.execute(own.order_by(t.first_seen, t.record_key).limit(1)).scalar()
+            if household is None:
+                return None, []
+            others = select(t.customer_id).where(t.household_id == household, t.customer_id != present)
+            return household, list(c.execute(others.distinct().order_by(t.customer_id)).scalars())
+
     def node_keys(self, customer_id: str) -> list[int]:
         """Return the nodes of a customer, oldest first."""
         with self._database.reading() as c:

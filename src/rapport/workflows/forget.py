@@ -198,7 +198,9 @@ def _digests(place: Workplace) -> dict[str, str | None]:
     """Return what turns of now are decided under; no digest of sources where one of them is not there."""
     try:
         forgotten = read_forgotten(place.tools.store)
-        sources = fingerprint(place.program, place.base, place.tools.digest, forgotten)
+        sources = fingerprint(
+            place.program, place.base, place.tools.digest, place.tools.know(place.program, False), forgotten
+        )
     except SourceError:
         sources = None
     return {"program_digest": program_digest(place.program, place.base), "sources_digest": sources}
@@ -324,7 +326,7 @@ def _draw(place: Workplace, turn: str, record: Mapping[str, Any]) -> bool:
 
 def _load_anew(place: Workplace) -> list[str]:
     """Load the sources without the person, and return in which of them they still stand, with how many rows."""
-    sources = [s.path for s in place.program.sources if "customer_id" in s.columns]
+    sources = [s.shown for s in place.program.sources if "customer_id" in s.columns]
     if not (place.tools.store.state / "loaded").is_dir():
         return sources
     try:

@@ -113,6 +113,9 @@ class Records(Protocol):
     def set_households(self, households: pa.Table) -> int:
         """Set the household of each record of HOUSEHOLDS, none for others; return how many changed."""
 
+    def household_of(self, customer_id: str) -> tuple[str | None, list[str]]:
+        """Return the household of a customer and who else is in it, by id; none and nobody where there is none."""
+
     def node_keys(self, customer_id: str) -> list[int]:
         """Return the nodes of a customer, oldest first; an old id finds the present customer.
 

@@ -25,7 +25,7 @@ from rapport.identify.link_quality import all_clusters, b_cubed, bootstrap_f1, e
 from rapport.identify.mapping import propose_people
 from rapport.identify.standard import settings_of, standardise
 from rapport.program.identify import Identify
-from rapport.program.model import Source
+from rapport.program.source import Source
 from rapport.workflows.link_ports import MakeLinker
 from rapport.workflows.ports import Engine, Progress
 from rapport.workflows.resolve import Resolution, resolve

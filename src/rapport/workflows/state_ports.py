@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from rapport.customize.compose import ComposedMessage, TemplateSet
 from rapport.program.model import Program
+from rapport.workflows.known_customers import KnownCustomers
 from rapport.workflows.ports import Engine, FileDigest, Progress
 
 
@@ -117,6 +118,10 @@ class ChannelPort(Protocol):
         """Carry messages and report on each."""
 
 
+def _nobody(program: Program, anew: bool) -> KnownCustomers | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Tools:
     """The concrete things that the wiring lends to a turn."""
@@ -130,3 +135,4 @@ class Tools:
     templates: Callable[[Path], TemplateSet]
     report: Callable[[Program, Store, str, Path], str]
     versions: Callable[[], dict[str, str]]
+    know: Callable[[Program, bool], KnownCustomers | None] = _nobody

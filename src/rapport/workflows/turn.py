@@ -83,13 +83,16 @@ def begin_turn(program: Program, base: Path, tools: Tools, as_of: date | None, a
 def load_sources(program: Program, base: Path, tools: Tools) -> tuple[Path, str]:
     """Load the sources, if that has not been done for these bytes; return the folder and the digest."""
     forgotten = read_forgotten(tools.store)
-    digest = fingerprint(program, base, tools.digest, forgotten)
+    known = tools.know(program, True)
+    digest = fingerprint(program, base, tools.digest, known, forgotten)
     loaded = tools.store.loaded_folder(digest)
     if not (loaded / "summary.json").is_file():
         with tools.store.folder_when_whole(loaded) as part, tools.make_engine() as engine:
-            summary = load_program(program, base, engine, part, tools.progress, forgotten)
+            summary = load_program(program, base, engine, part, tools.progress, known, forgotten)
             listed = pq.read_table(part / "customers.parquet", columns=["listed"])["listed"].to_pylist()
             record = summary_record(summary) | {"poor_fields": _poor_fields(part), "unlisted": listed.count(False)}
+            if known is not None:
+                pq.write_table(known.aliases, part / "aliases.parquet")
             tools.store.write_json(part / "summary.json", record)
     return loaded, digest
 
