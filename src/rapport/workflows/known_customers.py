@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 
 from rapport.core.keys import customer_keys
 from rapport.core.people import PEOPLE
-from rapport.core.profiles import OBSERVATIONS
-from rapport.identify.observations import observations_of, profile_table
+from rapport.core.profiles import OBSERVATIONS, WHY
+from rapport.identify.observations import ADDRESS, observations_of, profile_table, shown_address
 from rapport.identify.profile import survive
 from rapport.program.model import Program
 from rapport.workflows.identified import latest, people_table
@@ -91,11 +91,16 @@ def _traits(program: Program, base: Path, memory: IdentityMemory, nodes: pa.Tabl
 def profile_rows(
     memory: IdentityMemory, program: Program, base: Path, customer_id: str, as_of: datetime
 ) -> list[dict[str, Any]]:
-    """Return what is believed of one customer, PROFILE as plain values, by field."""
+    """Return what is believed of one customer, PROFILE as plain values, by field; addresses and reasons in words."""
     keys = memory.records.node_keys(customer_id)
     nodes = pa.table({"record_key": pa.array(keys, pa.int64()), "customer_id": [customer_id] * len(keys)})
     observed = pa.concat_tables([_of_records(base, nodes, keys), observed_of(memory.profiles, customer_id)])
     rows: list[dict[str, Any]] = survive(observed, survival_of(program), as_of).table.to_pylist()
+    for row in rows:
+        row["why"] = WHY[row["why"]]
+        if row["field"] == ADDRESS:
+            row["value"] = shown_address(row["value"])
+            row["lost"] = [lost | {"value": shown_address(lost["value"])} for lost in row["lost"]]
     return rows
 
 

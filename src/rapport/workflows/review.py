@@ -98,12 +98,17 @@ def waiting(memory: IdentityMemory, base: Path, limit: int) -> dict[str, Any]:
                 "right": called(names, s.pair.right_key),
                 "basis": s.pair.basis,
                 "probability": round(s.pair.probability, 4),
-                "told": ", ".join(side.field for side in s.sides if side.left != side.right),
+                "told": ", ".join(side.field for side in s.sides if side.left and side.right and _differ(side)),
                 "evidence": [side.__dict__ for side in s.sides],
             }
             for s in shown
         ],
     }
+
+
+def _differ(side: Side) -> bool:
+    """Return whether a person would call the two values different; ids and times say nothing about who it is."""
+    return side.left.casefold() != side.right.casefold() and side.field not in {"record id", "updated at"}
 
 
 def counts_of(memory: IdentityMemory) -> dict[str, int]:
