@@ -21,16 +21,22 @@ from rapport.cli.output import give, give_json, table
 @json_option
 def accounts_command(program: Path, only_wanted: bool, with_tasks: bool, top: int, as_json: bool) -> None:
     """List accounts and contacts as the last identify left them."""
+    from rapport.identify.organisations import contacts_of_accounts
     from rapport.wiring import open_customers, open_store
-    from rapport.workflows.accounts import account_report, add_tasks, read_identified, wanted_of
+    from rapport.workflows.accounts import account_report, account_values, add_tasks, identified_records, wanted_of
     from rapport.workflows.programs import find_program, read_program
 
     path = find_program(program)
     programme = read_program(path)
-    standard, customers = read_identified(open_store(path.parent).state)
-    report = account_report(standard, customers, wanted_of(programme, path.parent), {}, top)
-    if with_tasks:
-        with open_customers(path.parent, programme.memory) as memory:
+    store = open_store(path.parent)
+    with open_customers(path.parent, programme.memory) as memory:
+        standard, customers = identified_records(memory, path.parent)
+        values: dict[str, float] = {}
+        if store.turns():
+            scores = store.read_table(store.require_turn(None), "scores")
+            values = account_values(contacts_of_accounts(standard, customers), scores)
+        report = account_report(standard, customers, wanted_of(programme, path.parent), values, top)
+        if with_tasks:
             report["tasks_new"] = add_tasks(memory, report["wanted"], programme.accounts.owner, datetime.now(UTC))
     if only_wanted:
         report = {name: report[name] for name in ("wanted", "tasks_new") if name in report}

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rapport.cli.main import COMMANDS
 from rapport.cli.options import json_option, program_argument, turn_option
 from rapport.cli.output import give, give_json, say, table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from rapport.workflows.identity_ports import IdentityMemory
 
 
 @click.command("ask", help=COMMANDS["ask"])
@@ -52,7 +57,7 @@ def ask_command(
         store = open_store(path.parent)
         turn = store.require_turn(turn_name)
         desk = open_questions(store, turn, programme)
-        known = remembered(memory, programme, customer, now)
+        known = remembered(memory, programme, customer, now, _said(memory, path.parent, customer))
         with make_engine() as engine:
             weighed = next_question(desk, engine, customer, known, now, channel)
     found = {
@@ -66,6 +71,17 @@ def ask_command(
         give_json(found)
     else:
         give(questions_text(found))
+
+
+def _said(memory: IdentityMemory, base: Path, customer: str) -> pa.Table | None:
+    """Return what a customer's records say; None where the memory does not know the customer."""
+    from rapport.core.errors import UnknownCustomer
+    from rapport.workflows.known_customers import said_by_records
+
+    try:
+        return said_by_records(memory, base, customer)
+    except UnknownCustomer:
+        return None
 
 
 def _outcome(given: dict[str, str | None]) -> tuple[str, Any, str | None] | None:

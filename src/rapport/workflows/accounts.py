@@ -13,19 +13,19 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from rapport.core.errors import SourceColumns, SourceMissing, SourceUnreadable, StageMissing, StateDamaged
+from rapport.core.errors import SourceColumns, SourceMissing, SourceUnreadable
 from rapport.identify.organisations import Missing, contacts_of_accounts, missing_contacts, top_contacts
 from rapport.program.model import Program
+from rapport.workflows.identified import people_table
 from rapport.workflows.identity_ports import IdentityMemory
 from rapport.workflows.identity_records import Task
 
 TASK_KIND = "find_contacts"
 
 
-def read_identified(state: Path) -> tuple[pa.Table, pa.Table]:
-    """Return the standard records and the customers of a programme's state folder, as identifying left them.
+def identified_records(memory: IdentityMemory, base: Path) -> tuple[pa.Table, pa.Table]:
+    """Return the standard records last identified, and record_key, customer_id of each.
 
     Raises
     ------
@@ -34,16 +34,27 @@ def read_identified(state: Path) -> tuple[pa.Table, pa.Table]:
     StateDamaged
         A file cannot be read.
     """
-    paths = [state / "identity" / f"{name}.parquet" for name in ("standard", "clusters")]
-    if not all(p.is_file() for p in paths):
-        raise StageMissing(
-            "customers have not been identified yet. Run: rapport identify with the programme's folder"
-        )
-    try:
-        standard, customers = (pq.read_table(p) for p in paths)
-    except (OSError, pa.ArrowException) as error:
-        raise StateDamaged(f"{paths[0].parent}: cannot be read: {error}. Identify again.") from error
-    return standard, customers
+    standard = people_table(base, "standard")
+    return standard, memory.records.nodes().select(["record_key", "customer_id"])
+
+
+def account_values(contacts: pa.Table, scores: pa.Table) -> dict[str, float]:
+    """Return what the contacts of each account are worth together, in units of the currency.
+
+    Parameters
+    ----------
+    contacts : Arrow table
+        `identify.organisations.CONTACTS`.
+    scores : Arrow table
+        customer_id, actual_value_micros of a turn.
+    """
+    worth = dict(zip(scores["customer_id"].to_pylist(), scores["actual_value_micros"].to_pylist(), strict=True))
+    found: dict[str, float] = {}
+    for account, customer in zip(
+        contacts["account_id"].to_pylist(), contacts["customer_id"].to_pylist(), strict=True
+    ):
+        found[account] = found.get(account, 0.0) + (worth.get(customer) or 0) / 1e6
+    return found
 
 
 def wanted_of(program: Program, base: Path) -> list[tuple[str, int]]:

@@ -24,7 +24,7 @@ from rapport.identify.profile import survive
 from rapport.program.model import Program
 from rapport.workflows.identified import latest, people_table
 from rapport.workflows.identity_ports import IdentityMemory
-from rapport.workflows.profiles import observed_of, survival_of
+from rapport.workflows.profiles import profile_of, survival_of
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -88,14 +88,19 @@ def _traits(program: Program, base: Path, memory: IdentityMemory, nodes: pa.Tabl
     return people
 
 
+def said_by_records(memory: IdentityMemory, base: Path, customer_id: str) -> pa.Table:
+    """Return what the records of one customer say, OBSERVATIONS."""
+    keys = memory.records.node_keys(customer_id)
+    nodes = pa.table({"record_key": pa.array(keys, pa.int64()), "customer_id": [customer_id] * len(keys)})
+    return _of_records(base, nodes, keys)
+
+
 def profile_rows(
     memory: IdentityMemory, program: Program, base: Path, customer_id: str, as_of: datetime
 ) -> list[dict[str, Any]]:
     """Return what is believed of one customer, PROFILE as plain values, by field; addresses and reasons in words."""
-    keys = memory.records.node_keys(customer_id)
-    nodes = pa.table({"record_key": pa.array(keys, pa.int64()), "customer_id": [customer_id] * len(keys)})
-    observed = pa.concat_tables([_of_records(base, nodes, keys), observed_of(memory.profiles, customer_id)])
-    rows: list[dict[str, Any]] = survive(observed, survival_of(program), as_of).table.to_pylist()
+    said = said_by_records(memory, base, customer_id)
+    rows = profile_of(memory.profiles, program, customer_id, as_of, said)
     for row in rows:
         row["why"] = WHY[row["why"]]
         if row["field"] == ADDRESS:

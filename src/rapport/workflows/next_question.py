@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from rapport.core.errors import LookupFailed, UnknownCustomer, nearest
 from rapport.core.profiles import ANSWERED
@@ -105,11 +106,16 @@ class Weighed:
         }
 
 
-def remembered(memory: IdentityMemory, program: Program, customer_id: str, as_of: datetime) -> Remembered:
-    """Return what the memory knows of a customer; nothing where it does not know the customer."""
+def remembered(
+    memory: IdentityMemory, program: Program, customer_id: str, as_of: datetime, said: pa.Table | None = None
+) -> Remembered:
+    """Return what is known of a customer: by the memory, and by what their records say (OBSERVATIONS).
+
+    Nothing where the memory does not know the customer.
+    """
     try:
         answers = memory.profiles.answers_of(customer_id)
-        rows = profile_of(memory.profiles, program, customer_id, as_of)
+        rows = profile_of(memory.profiles, program, customer_id, as_of, said)
     except UnknownCustomer:
         return Remembered()
     outcomes: dict[str, Answer] = {}

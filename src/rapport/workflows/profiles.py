@@ -49,11 +49,17 @@ def observed_of(memory: Profiles, customer_id: str) -> pa.Table:
     return pa.Table.from_pylist(rows, OBSERVATIONS)
 
 
-def profile_of(memory: Profiles, program: Program, customer_id: str, as_of: datetime) -> list[dict[str, Any]]:
-    """Return the rows of PROFILE of one customer as plain values, by field."""
-    rows: list[dict[str, Any]] = survive(
-        observed_of(memory, customer_id), survival_of(program), as_of
-    ).table.to_pylist()
+def profile_of(
+    memory: Profiles, program: Program, customer_id: str, as_of: datetime, said: pa.Table | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows of PROFILE of one customer as plain values, by field.
+
+    `said` are OBSERVATIONS of the customer's records, which systems hold and the memory does not.
+    """
+    observed = observed_of(memory, customer_id)
+    if said is not None:
+        observed = pa.concat_tables([said, observed])
+    rows: list[dict[str, Any]] = survive(observed, survival_of(program), as_of).table.to_pylist()
     return rows
 
 

@@ -120,13 +120,13 @@ def show(pair: ReviewPair, base: Path) -> Shown:
     """Return a pair with its evidence side by side."""
     found = originals(base, [pair.left_key, pair.right_key])
     left, right = found.get(pair.left_key, {}), found.get(pair.right_key, {})
-    levels = _levels(pair.evidence)
+    compared = json.loads(pair.evidence) if pair.evidence else {}
     sides = [
-        Side(c.name.replace("_", " "), _text(left.get(c.name)), _text(right.get(c.name)), levels.pop(c.name, ""))
+        _side(c.name, left.get(c.name), right.get(c.name), compared.pop(c.name, None))
         for c in PERSON_COLUMNS
-        if left.get(c.name) or right.get(c.name) or c.name in levels
+        if left.get(c.name) or right.get(c.name) or c.name in compared
     ]
-    sides += [Side(name.replace("_", " "), "", "", level) for name, level in levels.items()]
+    sides += [_side(name, None, None, found) for name, found in compared.items()]
     if pair.basis == "conflict":
         headline = "Both claim one verified identifier"
     else:
@@ -134,15 +134,15 @@ def show(pair: ReviewPair, base: Path) -> Shown:
     return Shown(pair, headline, sides)
 
 
-def _levels(evidence: str | None) -> dict[str, str]:
-    """Return how far the two agree, by column: level and bits."""
-    told: dict[str, str] = {}
-    for column, found in (json.loads(evidence) if evidence else {}).items():
-        if isinstance(found, list) and len(found) == 4:
-            told[column] = f"{found[2]} ({found[3]:+.1f} bits)"
-        else:
-            told[column] = str(found)
-    return told
+def _side(name: str, left: Any, right: Any, found: Any) -> Side:
+    """Return one field of a pair; what was compared stands for what a record holds in another field."""
+    one, other, level = _text(left), _text(right), ""
+    if isinstance(found, list) and len(found) == 4:
+        one, other = one or _text(found[0]), other or _text(found[1])
+        level = f"{found[2]} ({found[3]:+.1f} bits)"
+    elif found is not None:
+        level = str(found)
+    return Side(name.replace("_", " "), one, other, level)
 
 
 def _text(value: Any) -> str:

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from customer_memories import ListedMemory
-from rapport.core.errors import SourceColumns, SourceMissing, StageMissing, StateDamaged
+from rapport.core.errors import SourceColumns, SourceMissing
 from rapport.core.people import STANDARD
 from rapport.identify.organisations import contacts_of_accounts, domain_of, seniority_of, top_contacts
 from rapport.program.accounts import Accounts
 from rapport.program.model import Program
-from rapport.workflows.accounts import account_report, add_tasks, read_identified, wanted_of
+from rapport.workflows.accounts import account_report, add_tasks, wanted_of
 
 LISTS = {f.name: [] for f in STANDARD if pa.types.is_list(f.type)}
 
@@ -197,12 +196,7 @@ def test_wanted_names_come_from_settings_and_a_file(tmp_path: Path) -> None:
         wanted_of(program, tmp_path)
 
 
-def test_without_identifying_first_there_are_no_accounts(tmp_path: Path) -> None:
-    with pytest.raises(StageMissing, match="Run: rapport identify"):
-        read_identified(tmp_path)
-    folder = tmp_path / "identity"
-    folder.mkdir()
-    pq.write_table(STANDARD.empty_table(), folder / "standard.parquet")
-    (folder / "clusters.parquet").write_bytes(b"no parquet")
-    with pytest.raises(StateDamaged, match="Identify again"):
-        read_identified(tmp_path)
+def test_an_account_is_worth_what_its_contacts_are() -> None:
+    contacts = pa.table({"account_id": ["A", "A", "B"], "customer_id": ["p", "q", "stranger"]})
+    scores = pa.table({"customer_id": ["p", "q"], "actual_value_micros": [2_500_000, None]})
+    assert account_values(contacts, scores) == {"A": 2.5, "B": 0.0}
