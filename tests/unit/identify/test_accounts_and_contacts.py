@@ -15,7 +15,7 @@ from rapport.core.people import STANDARD
 from rapport.identify.organisations import contacts_of_accounts, domain_of, seniority_of, top_contacts
 from rapport.program.accounts import Accounts
 from rapport.program.model import Program
-from rapport.workflows.accounts import account_report, add_tasks, wanted_of
+from rapport.workflows.accounts import account_report, account_values, add_tasks, wanted_of
 
 LISTS = {f.name: [] for f in STANDARD if pa.types.is_list(f.type)}
 
