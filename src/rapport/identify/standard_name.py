@@ -65,7 +65,7 @@ def _odd() -> str:
     first, last = "|".join(sorted(TITLES)), "|".join(sorted(SUFFIXES))
     fillers = sorted(NO_VALUE | PLACEHOLDER_NAMES | {w for t in NO_VALUE_TEXTS for w in t.split()[:1]})
     fillers = [f for f in fillers if re.fullmatch("[a-z0-9]+", f)]
-    return rf"^(?:{first}) |^(?:{first})$| (?:{last})$|^(?:{'|'.join(fillers)})(?: |$)|^[0-9 ]+$"
+    return rf"^(?:{first}) |^(?:{first})$| (?:{last})$|^[0-9 ]*(?:{'|'.join(fillers)})(?: |$)|^[0-9 ]+$"
 
 
 def read_name_part(text: str) -> tuple[str | None, ValueReason | None]:
