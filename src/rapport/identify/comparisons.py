@@ -68,6 +68,12 @@ def _alike(column: str, least: float) -> str:
     return f"jaro_winkler_similarity({column}_l, {column}_r) >= {least}"
 
 
+def _typed(column: str) -> str:
+    """Return that two names differ as by a slip: alike, and by two letters at most."""
+    alike, two, one = _alike(column, 0.92), _slips(column, 2), _slips(column, 1)
+    return f"({alike} AND {two}) OR ({one} AND length({column}_l) > 2)"
+
+
 def _slips(column: str, most: int) -> str:
     return f"damerau_levenshtein({column}_l, {column}_r) <= {most}"
 
@@ -81,6 +87,13 @@ _INITIAL = (
     "((length(given_name_l) = 1 OR length(given_name_r) = 1) AND given_name_l[1] = given_name_r[1]) "
     "OR (length(given_name_l) >= 3 AND length(given_name_r) >= 3 AND "
     "(starts_with(given_name_l, given_name_r) OR starts_with(given_name_r, given_name_l)))"
+)
+# Namesakes have addresses alike because of their names, which have been counted.
+_NAMED_ALIKE = (
+    "given_name_l = given_name_r AND surname_l = surname_r AND NOT list_has_any(emails_l, emails_r) "
+    "AND NOT list_has_any(email_keys_l, email_keys_r) "
+    "AND jaro_winkler_similarity(locals_l[1], locals_r[1]) >= 0.85 "
+    "AND NOT (list_has_any(locals_l, locals_r) AND regexp_matches(locals_l[1], '[0-9]{2}'))"
 )
 _COMPOUND = (
     "length(surname_l) >= 3 AND length(surname_r) >= 3 AND (contains(surname_l, surname_r) "
@@ -140,7 +153,7 @@ COMPARISONS: tuple[Comparison, ...] = (
         (
             Level("exact", _same("given_name"), 0.72),
             Level("swapped", _SWAPPED, 0.02),
-            Level("slip", f"{_alike('given_name', 0.92)} OR {_slips('given_name', 1)}", 0.10),
+            Level("slip", _typed("given_name"), 0.10),
             Level("short", _INITIAL, 0.04),
             Level("alike", f"{_alike('given_name', 0.80)} OR given_sound_l = given_sound_r", 0.04),
         ),
@@ -154,7 +167,7 @@ COMPARISONS: tuple[Comparison, ...] = (
         f"{_null('surname')} OR coalesce({_SWAPPED}, false)",
         (
             Level("exact", _same("surname"), 0.75),
-            Level("slip", f"{_alike('surname', 0.92)} OR {_slips('surname', 1)}", 0.10),
+            Level("slip", _typed("surname"), 0.10),
             Level("compound", _COMPOUND, 0.02),
             Level("alike", f"{_alike('surname', 0.82)} OR surname_sound_l = surname_sound_r", 0.04),
         ),
@@ -197,7 +210,7 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison(
         "email",
         ("emails", "email_keys"),
-        _null("emails"),
+        f"{_null('emails')} OR coalesce({_NAMED_ALIKE}, false)",
         (
             Level("exact", f"{_any('emails')} OR {_any('email_keys')}", 0.70),
             Level("local part", "list_has_any(locals_l, locals_r)", 0.08),

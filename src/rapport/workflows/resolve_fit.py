@@ -106,6 +106,11 @@ def _rules(linker: Linker, usable: list[Atom], records: int) -> tuple[tuple[Rule
     rules = list(choose_rules(single, budget, most, ()))
     double = {r: n for r, n in counted.items() if len(r.atoms) == 2}
     spent = sum(single[r] for r in rules)
+    # Who lives together must be seen, or nobody would learn how many do.
+    home = Rule(("street", "house number"))
+    if double.get(home, np.inf) <= budget - spent:
+        rules.append(home)
+        spent += double.pop(home)
     rules += choose_rules(double, budget - spent, most - len(rules), {r.atoms[0] for r in rules})
     # A value that stands alone but too often is used all the same, without its largest blocks.
     if records <= MANY:
