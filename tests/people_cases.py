@@ -28,8 +28,8 @@ def records(rows: list[dict[str, Any]], system: str = "shop") -> pa.Table:
         told |= {"record_key": record_key(told["system"], told["record_id"])}
         if "emails" in told:
             told.setdefault("email_keys", told["emails"])
-        for name in columns:
-            columns[name].append(told.get(name))
+        for name, values in columns.items():
+            values.append(told.get(name))
     return pa.table({f.name: pa.array(columns[f.name], f.type) for f in STANDARD}, schema=STANDARD)
 
 

@@ -227,7 +227,8 @@ class SplinkLinker:
     def _leave_out(self, number: int, most: float) -> None:
         """Note the largest blocks of a rule that would make more than `most` pairs."""
         self._con.execute(
-            "CREATE OR REPLACE TEMP TABLE blocks AS SELECT key, count(*) AS n FROM keyed GROUP BY key HAVING count(*) > 1"
+            "CREATE OR REPLACE TEMP TABLE blocks AS SELECT key, count(*) AS n FROM keyed GROUP BY key "
+            "HAVING count(*) > 1"
         )
         limit = self._one(
             "SELECT coalesce(max(n), 0) FROM (SELECT n, sum(sum(n * (n - 1) / 2)) OVER (ORDER BY n) AS upto "

@@ -97,7 +97,7 @@ class Identify(Part):
     """When records are one customer, what is blocked, how long traits hold."""
 
     country: Country = Field(default="US", description="Country of records that name none, ISO 3166 alpha-2.")
-    wrong_merge_cost: Positive = Field(default=100.0, description="What it costs to take two customers for one.")
+    wrong_merge_cost: Positive = Field(default=20.0, description="What it costs to take two customers for one.")
     missed_merge_cost: Positive = Field(default=1.0, description="What it costs to take one customer for two.")
     review_cost: Positive = Field(
         default=0.1, description="What it costs to have a person look at a pair; dearer doubts go to review."

@@ -81,7 +81,7 @@ updated_at = "last_spoken"
 @crm
 [identify]
 country = "DE"
-wrong_merge_cost = 100.0
+wrong_merge_cost = 10.0         # taking two customers for one costs ten times as much as not knowing one again
 missed_merge_cost = 1.0
 review_cost = 0.1
 blocked = ["@store_phone"]       # the store's own number, typed where one had to be filled in

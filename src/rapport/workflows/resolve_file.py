@@ -1,7 +1,7 @@
 """Find which records of files are one customer, without a programme: read, map, standardise, resolve, judge.
 
-Why it exists: a company, or a researcher, has a file and asks who is in it twice. A column that holds the truth is set
-aside at once, and used for nothing but the figures at the end.
+Why it exists: a company, or a researcher, has a file and asks who is in it twice. A column that holds the truth is
+set aside at once, and used for nothing but the figures at the end.
 """
 
 from __future__ import annotations
