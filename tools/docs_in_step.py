@@ -215,7 +215,7 @@ def tables_page() -> str:
         rows.append("")
     rows.append("### people\n")
     rows.append(
-        "| column | kind | may be several | identifies where verified | meaning | unlocks |\n|---|---|---|---|---|---|"
+        "| column | kind | several | identifies where verified | meaning | unlocks |\n|---|---|---|---|---|---|"
     )
     rows += [
         f"| `{c.name}` | {c.kind} | {'yes' if c.several else ''} | {'yes' if c.identifies else ''} | {c.meaning} | "
