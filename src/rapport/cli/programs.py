@@ -51,6 +51,8 @@ def check_command(program: Path, as_json: bool) -> None:
     if found["locked_plays"]:
         locked = ", ".join(found["locked_plays"])
         give(f"  plays that lack data and so do nothing: {locked}; see rapport plays {program}")
+    if found["people"]:
+        give("  people: " + ", ".join(f"{name} from {place}" for name, place in found["people"].items()))
     give("  sources: " + ", ".join(f"{kind} from {file}" for kind, file in found["sources"].items()))
 
 

@@ -33,21 +33,21 @@ def who_command(program: Path, identifier: str, as_json: bool) -> None:
     programme = read_program(path)
     with open_customers(path.parent, programme.memory) as memory:
         found = who(memory, programme, path.parent, identifier)
-    give_json(found) if as_json else give(told(found))
+    give_json(found) if as_json else give(told(found, program))
 
 
-def told(found: dict[str, Any]) -> str:
+def told(found: dict[str, Any], program: Path) -> str:
     """Return in words who is meant and what is known of them."""
     kind = found["kind"].replace("_", " ").replace("record:", "record of ")
     head = f"{found['asked']} ({kind}) {STANDINGS[found['standing']]}"
     if found["customer_id"] is None:
         rows = [[c["customer_id"], c["name"], ", ".join(c["systems"])] for c in found["candidates"]]
         return f"{head}:\n\n{table(['customer', 'name', 'systems'], rows)}"
-    parts = [f"{head} {found['customer_id']}", *_sections(found)]
+    parts = [f"{head} {found['customer_id']}", *_sections(found, program)]
     return "\n\n".join(part for part in parts if part)
 
 
-def _sections(found: dict[str, Any]) -> list[str]:
+def _sections(found: dict[str, Any], program: Path) -> list[str]:
     records = [[r["system"], r["record_id"], _name(r), str(r.get("updated_at", ""))[:10]] for r in found["records"]]
     identifiers = [
         [i["kind"].replace("_", " "), i["value"], "yes" if i["verified"] else ""] for i in found["identifiers"]
@@ -63,7 +63,7 @@ def _sections(found: dict[str, Any]) -> list[str]:
         _several("Answers", found["answers"], lambda a: f"{a['at'][:10]} {a['channel']} {a['question']}: {_said(a)}"),
         _several("Tasks", found["tasks"], lambda t: f"{t['task_id']} {t['status']}, {t['owner']}: {t['text']}"),
         _talk(found),
-        f"{found['merges']:,} merges hold these records together: rapport merges PROGRAM {found['customer_id']}"
+        f"{found['merges']:,} merges hold these records together: rapport merges {program} {found['customer_id']}"
         if found["merges"]
         else "",
     ]

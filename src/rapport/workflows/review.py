@@ -148,4 +148,6 @@ def _side(name: str, left: Any, right: Any, found: Any) -> Side:
 def _text(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, datetime):
+        return value.date().isoformat()
     return ", ".join(str(v) for v in value) if isinstance(value, list) else str(value)

@@ -126,7 +126,7 @@ def known_of(memory: IdentityMemory, program: Program, base: Path, customer_id: 
     talk = memory.contacts.interactions_of(customer_id)
     return {
         "records": [{k: v for k, v in records[key].items() if v is not None} for key in keys if key in records],
-        "identifiers": [i.__dict__ for i, _ in memory.contacts.identifiers_of(customer_id)],
+        "identifiers": _identifiers(memory, customer_id),
         "profile": profile_rows(memory, program, base, customer_id, now),
         "household": _household(memory, base, customer_id),
         "accounts": [_plain(c.__dict__) for c in memory.work.accounts_of(customer_id)],
@@ -141,6 +141,14 @@ def known_of(memory: IdentityMemory, program: Program, base: Path, customer_id: 
         "interactions_in_all": len(talk),
         "merges": len(memory.ledger.merges(customer_id, include_undone=False)),
     }
+
+
+def _identifiers(memory: IdentityMemory, customer_id: str) -> list[dict[str, Any]]:
+    """Return each identifier of a customer once; verified where any of the records says so."""
+    held: dict[tuple[str, str], bool] = {}
+    for one, _ in memory.contacts.identifiers_of(customer_id):
+        held[one.kind, one.value] = held.get((one.kind, one.value), False) or one.verified
+    return [{"kind": kind, "value": value, "verified": sure} for (kind, value), sure in held.items()]
 
 
 def _household(memory: IdentityMemory, base: Path, customer_id: str) -> dict[str, Any] | None:
