@@ -30,6 +30,8 @@ def record_command(program: Path, file: Path, as_json: bool, **options: Any) -> 
     or device), record_id and identifying columns such as email. A row with an anonymous_id and a record or a verified
     identifier is a login: what the device did before is the customer's, too. Taking a file again changes nothing.
     """
+    from datetime import UTC, datetime
+
     from rapport.program.identify import IDENTIFYING
     from rapport.wiring import make_engine, open_customers
     from rapport.workflows.programs import find_program, read_program
@@ -49,7 +51,7 @@ def record_command(program: Path, file: Path, as_json: bool, **options: Any) -> 
         raise click.UsageError(f"--map {error}") from error
     asked = ContactFile(file, options["system"], options["channel"], columns, frozenset(options["verified"]))
     with open_customers(path.parent, programme.memory) as memory, make_engine() as engine:
-        done = record_contacts(programme, asked, engine, memory, StageProgress())
+        done = record_contacts(programme, asked, engine, memory, StageProgress(), datetime.now(UTC))
     give_json(done) if as_json else give(_told(done))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, literal, or_, select, update
 
@@ -26,6 +26,13 @@ from rapport.workflows.identity_ports import Identifier, Interaction, Joined, Re
 
 LOGIN = "login"
 _IDENTIFIER = ("token", "record_key", "kind", "value", "standing", "source", "at")
+
+
+class _When(NamedTuple):
+    """When something happened, and when the memory came to know of it."""
+
+    at: datetime
+    seen: datetime
 
 
 class ContactStore:
@@ -53,12 +60,15 @@ class ContactStore:
                 queue_conflict(c, node_key, others, (identifier.kind, identifier.value), at)
             return recognised(holders_of(c, [identifier]))
 
-    def identify(self, anonymous_id: str, identifiers: Iterable[Identifier], at: datetime) -> Joined:
+    def identify(
+        self, anonymous_id: str, identifiers: Iterable[Identifier], at: datetime, seen_at: datetime | None = None
+    ) -> Joined:
         """Join an anonymous id, with its interactions, to the customer of its verified identifiers."""
+        when = _When(at, at if seen_at is None else seen_at)
         given = list(identifiers)
         sure = [one for one in given if one.verified]
         with self._database.writing(ledger=True) as c:
-            key = device_nodes(c, {anonymous_id: micros(at)})[anonymous_id]
+            key = device_nodes(c, {anonymous_id: micros(when.seen)})[anonymous_id]
             found = holders_of(c, sure)
             customers = found.sure_customers
             if len(customers) > 1:
@@ -66,19 +76,19 @@ class ContactStore:
                 return Joined(anonymous_id, key, n.customers_of(c, [key])[key], "conflict", False, conflicts)
             joined = False
             if customers:
-                key, joined = _join_customer(c, anonymous_id, key, found, at)
+                key, joined = _join_customer(c, anonymous_id, key, found, when)
             elif sure and _owned(c, key):
-                key = _next_owner(c, anonymous_id, at)
+                key = _next_owner(c, anonymous_id, when.seen)
             for one in given:
                 _claim(c, one, key, anonymous_id, at)
             customer = n.customers_of(c, [key])[key]
             standing = "known" if customers else recognised(holders_of(c, given)).standing
             return Joined(anonymous_id, key, customer, "known" if sure else standing, joined, 0)
 
-    def record_interactions(self, rows: Iterable[Interaction]) -> Recorded:
+    def record_interactions(self, rows: Iterable[Interaction], seen_at: datetime | None = None) -> Recorded:
         """Remember interactions, each message once."""
         with self._database.writing() as c:
-            return record_interactions(c, list(rows))
+            return record_interactions(c, list(rows), seen_at)
 
     def interactions_of(
         self, customer_id: str, since: datetime | None = None, limit: int | None = None
@@ -114,7 +124,7 @@ def _queue_conflicts(connection: Connection, found: Holders, at: datetime) -> in
 
 
 def _join_customer(
-    connection: Connection, anonymous_id: str, key: int, found: Holders, at: datetime
+    connection: Connection, anonymous_id: str, key: int, found: Holders, when: _When
 ) -> tuple[int, bool]:
     """Let a device collect for a customer who has logged in; return its node for them, and whether an edge is new.
 
@@ -128,9 +138,9 @@ def _join_customer(
         if back is not None:
             _collect_at(connection, anonymous_id, back)
             return back, False
-        key = _next_owner(connection, anonymous_id, at)
+        key = _next_owner(connection, anonymous_id, when.seen)
     kinds = ", ".join(sorted({kind for kind, _ in found.sure}))
-    join(connection, key, found.node_of[customer], Reason(LOGIN, anonymous_id, f"verified {kinds}", at))
+    join(connection, key, found.node_of[customer], Reason(LOGIN, anonymous_id, f"verified {kinds}", when.at))
     return key, True
 
 

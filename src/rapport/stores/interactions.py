@@ -21,7 +21,9 @@ from rapport.workflows.identity_ports import Interaction, Recorded
 _COLUMNS = ("message_id", "record_key", "at", "channel", "direction", "kind", "about", "body", "location")
 
 
-def record_interactions(connection: Connection, rows: Sequence[Interaction]) -> Recorded:
+def record_interactions(
+    connection: Connection, rows: Sequence[Interaction], seen_at: datetime | None = None
+) -> Recorded:
     """Remember interactions; what comes from an anonymous id that was forgotten is counted, not kept.
 
     Until somebody identifies themselves at it again: then it is a device like others.
@@ -37,7 +39,7 @@ def record_interactions(connection: Connection, rows: Sequence[Interaction]) -> 
     gone = {name for _, name in n.Suppressed(connection).among((f"record:{n.ANONYMOUS}", a) for a in anonymous)}
     gone -= known_devices(connection, gone).keys()
     kept = [r for r in rows if r.anonymous_id is None or r.anonymous_id not in gone]
-    keys = _nodes_of(connection, kept)
+    keys = _nodes_of(connection, kept, seen_at)
     written = write_rows(
         connection,
         interaction,
@@ -60,11 +62,11 @@ def record_interactions(connection: Connection, rows: Sequence[Interaction]) -> 
     return Recorded(written, len(kept) - written, len(rows) - len(kept))
 
 
-def _nodes_of(connection: Connection, rows: Sequence[Interaction]) -> list[int]:
+def _nodes_of(connection: Connection, rows: Sequence[Interaction], seen_at: datetime | None) -> list[int]:
     seen: dict[str, int] = {}
     for r in rows:
         if r.anonymous_id is not None:
-            seen[r.anonymous_id] = min(seen.get(r.anonymous_id, 1 << 62), micros(r.at))
+            seen[r.anonymous_id] = min(seen.get(r.anonymous_id, 1 << 62), micros(seen_at or r.at))
     devices = device_nodes(connection, seen)
     n.require_nodes(connection, [r.node_key for r in rows if r.anonymous_id is None and r.node_key is not None])
     others = {r.customer_id for r in rows if r.anonymous_id is None and r.node_key is None}

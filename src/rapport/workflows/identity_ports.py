@@ -206,11 +206,17 @@ class Contacts(Protocol):
         A verified claim of what is verified for another customer is a conflict in the review queue.
         """
 
-    def identify(self, anonymous_id: str, identifiers: Iterable[Identifier], at: datetime) -> Joined:
-        """Join an anonymous id, with its interactions, to the customer of its verified identifiers."""
+    def identify(
+        self, anonymous_id: str, identifiers: Iterable[Identifier], at: datetime, seen_at: datetime | None = None
+    ) -> Joined:
+        """Join an anonymous id, with its interactions, to the customer of its verified identifiers.
 
-    def record_interactions(self, rows: Iterable[Interaction]) -> Recorded:
-        """Remember interactions, each message once."""
+        `at` is when that happened, `seen_at` when the memory came to know of it (at once where absent): who was known
+        before keeps their id, also where an old file is taken later.
+        """
+
+    def record_interactions(self, rows: Iterable[Interaction], seen_at: datetime | None = None) -> Recorded:
+        """Remember interactions, each message once; `seen_at` as for `identify`."""
 
     def interactions_of(
         self, customer_id: str, since: datetime | None = None, limit: int | None = None

@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class ContactFile:
 class _Taken:
     """What became of the rows so far, and interactions that wait to be written."""
 
+    now: datetime
     rows: int = 0
     unreadable: int = 0
     new: int = 0
@@ -61,7 +63,7 @@ class _Taken:
 
 
 def record_contacts(
-    program: Program, file: ContactFile, engine: Engine, memory: IdentityMemory, progress: Progress
+    program: Program, file: ContactFile, engine: Engine, memory: IdentityMemory, progress: Progress, now: datetime
 ) -> dict[str, Any]:
     """Remember the contacts of a file, each once however often it is taken, and return what became of them.
 
@@ -73,7 +75,7 @@ def record_contacts(
         It has no column that says when, or a named column is not in it.
     """
     cells = _open(file, engine)
-    taken = _Taken()
+    taken = _Taken(now)
     total = engine.query("SELECT count(*) AS n FROM contacts")["n"][0].as_py()
     progress.start("record", int(total))
     zone = {"zone": program.timezone, "home": program.timezone}
@@ -215,7 +217,7 @@ def _log_in(row: dict[str, Any], identifiers: list[Identifier], memory: Identity
         return
     # What the device did before is written before it changes hands.
     _flush(memory, taken)
-    made = memory.contacts.identify(anonymous, identifiers, row["at"])
+    made = memory.contacts.identify(anonymous, identifiers, row["at"], taken.now)
     taken.last_login[anonymous] = tuple(identifiers)
     taken.logins[made.standing] += 1
     taken.joined += made.joined
@@ -231,7 +233,7 @@ def _message_id(file: ContactFile, row: dict[str, Any]) -> str:
 def _flush(memory: IdentityMemory, taken: _Taken) -> None:
     if not taken.waiting:
         return
-    done = memory.contacts.record_interactions(taken.waiting)
+    done = memory.contacts.record_interactions(taken.waiting, taken.now)
     taken.new += done.new
     taken.repeated += done.repeated
     taken.suppressed += done.suppressed

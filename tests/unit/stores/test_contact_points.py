@@ -189,3 +189,14 @@ def test_an_interaction_belongs_to_somebody_who_is_known(family: CustomerMemory)
         family.contacts.record_interactions([Interaction("m3", START, "call", "out", "offer", node_key=5)])
     with pytest.raises(ValueError, match="'m4' has no anonymous_id"):
         family.contacts.record_interactions([Interaction("m4", START, "call", "out", "offer")])
+
+
+def test_visits_of_long_ago_that_become_known_later_leave_the_customer_the_id(family: CustomerMemory) -> None:
+    anna = customers(family)[key("anna")]
+    long_ago, now = START.replace(year=START.year - 2), later(60)
+    visit = Interaction("m1", long_ago, "web", "in", "view", anonymous_id="cookie")
+    family.contacts.record_interactions([visit], now)
+    joined = family.contacts.identify("cookie", [email("anna@x.org")], long_ago, now)
+    assert (joined.joined, joined.customer_id) == (True, anna)
+    assert customers(family)[key("anna")] == anna
+    assert _messages(family, "anna") == ["m1"]
