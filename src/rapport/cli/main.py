@@ -15,6 +15,7 @@ from rapport.cli.output import run
 
 COMMANDS: dict[str, str] = {
     "new": "Make a programme folder with a small example shop to start from.",
+    "map": "Propose what the columns of a file or table are; write it into a programme.",
     "check": "Check a programme, its files, mapping and rules; change nothing.",
     "audit": "Grade every field of the data and say what it unlocks.",
     "resolve": "Find which records of files are one customer, and say how sure that is.",
@@ -50,6 +51,7 @@ COMMANDS: dict[str, str] = {
 
 _PLACES = {
     "new": "programs",
+    "map": "map",
     "check": "programs",
     "audit": "programs",
     "demo": "programs",
