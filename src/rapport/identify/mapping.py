@@ -272,10 +272,9 @@ def _claims(name: str, c: Contents) -> list[Claim]:
         told = "empty" if not c.values else percent(min(how, 1.0), f"fit ({meant})")
         claims.append(Claim(column, name, weighed(named, how, not c.values), f"its name; {told}"))
     if c.values:
-        told = _told_by_contents(c)
         # Codes of languages look like those of countries.
         apart = {"country"} if _LANGUAGE & set(_tokens(name)) else set()
-        claims += [Claim(n, name, sure, why) for n, sure, why in told if n not in apart]
+        claims += [Claim(n, name, sure, why) for n, sure, why in _told_by_contents(c) if n not in apart]
     return claims
 
 

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from rapport.core.keys import customer_keys
 from rapport.core.people import PEOPLE
 from rapport.core.profiles import OBSERVATIONS, WHY
+from rapport.identify.crosswalk import Crosswalk
 from rapport.identify.observations import ADDRESS, observations_of, profile_table, shown_address
 from rapport.identify.profile import survive
 from rapport.program.model import Program
@@ -44,8 +45,8 @@ class KnownCustomers:
 
     def digest(self) -> str:
         """Return a hex digest (32 digits) of all rows."""
-        digest = hashlib.blake2b(digest_size=16)
-        for table in (self.crosswalk, self.traits, self.aliases):
+        digest = hashlib.blake2b(Crosswalk(self.crosswalk).digest().encode(), digest_size=16)
+        for table in (self.traits, self.aliases):
             for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
                 digest.update(repr(row).encode())
         return digest.hexdigest()
