@@ -7,6 +7,7 @@ replaced by neutral ones before.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 from rapport.identify.blocking import Atom, Rule
@@ -91,9 +92,26 @@ def keys_sql(rule: Rule, atoms: Mapping[str, Atom], table: str = "nodes") -> str
     return f"SELECT node, hash({', '.join(parts)}) AS key FROM {table}{several} WHERE {' AND '.join(tests)}"
 
 
+_SLIPS = re.compile(r"damerau_levenshtein\((\w+), (\w+)\) <= (\d+)")
+
+
+def quick_sql(condition: str) -> str:
+    """Return a condition that holds for the same pairs, the costly distance asked only where it can hold.
+
+    A swap of neighbours is one step to Damerau and two to Levenshtein, so the one distance is at most twice the
+    other; the latter takes a tenth of the time.
+    """
+    return _SLIPS.sub(
+        lambda m: (
+            f"(levenshtein({m[1]}, {m[2]}) <= {2 * int(m[3])} AND damerau_levenshtein({m[1]}, {m[2]}) <= {m[3]})"
+        ),
+        condition,
+    )
+
+
 def level_sql(comparison: Comparison) -> str:
     """Return the number of the level that a pair reaches: 0 the best, -1 where nothing can be said."""
-    cases = "".join(f" WHEN {level.sql} THEN {i}" for i, level in enumerate(comparison.levels))
+    cases = "".join(f" WHEN {quick_sql(level.sql)} THEN {i}" for i, level in enumerate(comparison.levels))
     return f"(CASE WHEN {comparison.null} THEN -1{cases} ELSE {len(comparison.levels)} END)::TINYINT"
 
 

@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from rapport.engines.link_sql import KEPT, held_sql, keys_sql, level_sql, nodes_sql, sides_sql, weight_sql
+from rapport.engines.link_sql import KEPT, held_sql, keys_sql, level_sql, nodes_sql, quick_sql, sides_sql, weight_sql
 from rapport.identify.blocking import Atom, Rule, TrainingRule
 from rapport.identify.comparisons import Comparison, Fill
 from rapport.workflows.link_ports import Estimates, Ints, Scored, Weights
@@ -349,7 +349,7 @@ def _settings(comparisons: Sequence[Comparison], u: Sequence[Sequence[float]] | 
         levels: list[dict[str, Any]] = [{"sql_condition": c.null, "label_for_charts": "null", "is_null_level": True}]
         for k, name in enumerate(c.names):
             level: dict[str, Any] = {
-                "sql_condition": c.levels[k].sql if k < len(c.levels) else "ELSE",
+                "sql_condition": quick_sql(c.levels[k].sql) if k < len(c.levels) else "ELSE",
                 "label_for_charts": name,
                 "m_probability": max(c.expected[k], 1e-4),
             }
