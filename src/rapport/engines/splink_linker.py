@@ -14,8 +14,12 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from rapport.engines.link_sql import KEPT, held_sql, keys_sql, level_sql, nodes_sql, sides_sql, weight_sql
+from rapport.engines.link_pairs import blocks_of, gathered, packed_pairs, pairs_of_two, too_large, without
+from rapport.engines.link_sql import KEPT, hashes_sql, held_sql, keys_sql, nodes_sql, quick_sql
+from rapport.engines.link_values import counted, encoded, numbered, settle
+from rapport.engines.link_weigh import Sides
 from rapport.identify.blocking import Atom, Rule, TrainingRule
 from rapport.identify.comparisons import Comparison, Fill
 from rapport.workflows.link_ports import Estimates, Ints, Scored, Weights
@@ -27,7 +31,6 @@ U_NODES = 400
 EM_NODES = 12_000
 """Nodes on which Splink iterates; blocks are kept whole."""
 EM_PAIRS = 60_000
-_NO_BLOCKS = "SELECT 0::INTEGER AS rule, 0::UBIGINT AS key WHERE false"
 COMMON_WORD = 0.03
 """A word in more organisations than that is not taken to name one."""
 _DERIVED = (
@@ -49,6 +52,9 @@ class SplinkLinker:
         self._con.execute("SET preserve_insertion_order = false")
         self._texts: tuple[str, ...] = ()
         self._count = 0
+        self._sides: Sides | None = None
+        self._pairs = gathered((), np.empty(0, np.int64))
+        self._sampled: tuple[int, tuple[Comparison, ...], Ints, NDArray[np.int8]] | None = None
 
     def __enter__(self) -> SplinkLinker:
         return self
@@ -104,82 +110,57 @@ class SplinkLinker:
 
     def frequencies(self, comparisons: Sequence[Comparison], known: pa.Table | None, words: bool) -> pa.Table:
         """Settle the frequency of each value, and the words that name an organisation."""
-        columns = [c.frequency for c in comparisons if c.frequency is not None]
+        columns = list(dict.fromkeys(c.frequency for c in comparisons if c.frequency is not None))
+        ordinary = self._ordinary_words() if known is None and words else None
+        if words:
+            self._settle_words(ordinary if ordinary is not None else known)
+        chosen = ", ".join(dict.fromkeys(["node", "times", *columns, *self._columns(comparisons)]))
+        held = self._con.sql(f"SELECT {chosen} FROM nodes").to_arrow_table()
+        node = held["node"].to_numpy()
+        values = {c: encoded(held[c]) for c in columns}
         if known is None:
-            counted = [
-                f"SELECT '{c}' AS \"column\", {c} AS value, "
-                f"sum(times) / sum(sum(times)) OVER () AS frequency, sum(times) AS n FROM nodes "
-                f"WHERE {c} IS NOT NULL GROUP BY {c}"
-                for c in columns
-            ]
-            rare = [
-                f"SELECT '{c} once' AS \"column\", '' AS value, 1.0 / greatest(coalesce(sum(times), 0), 1) AS "
-                f"frequency, 2 AS n FROM nodes WHERE {c} IS NOT NULL"
-                for c in columns
-            ]
-            if words:
-                counted.append(
-                    "SELECT 'word' AS \"column\", w AS value, count(*) / (SELECT count(*) FROM nodes WHERE "
-                    "organisation IS NOT NULL) AS frequency, count(*) AS n "
-                    "FROM nodes, unnest(all_words) AS u(w) GROUP BY w "
-                    f"HAVING count(*) > greatest(3, {COMMON_WORD} * (SELECT count(*) FROM nodes "
-                    "WHERE organisation IS NOT NULL))"
-                )
-            parts = (
-                " UNION ALL ".join([*counted, *rare])
-                or "SELECT '' AS \"column\", '' AS value, 1.0 AS frequency, 0 AS n"
-            )
-            known = self._con.sql(
-                f'SELECT "column", value, frequency::DOUBLE AS frequency FROM ({parts}) WHERE n >= 2 '
-                'ORDER BY "column", value'
-            ).to_arrow_table()
-        self._con.register("known", known)
-        self._con.execute("CREATE OR REPLACE TABLE frequency AS SELECT * FROM known")
-        self._con.unregister("known")
-        rare_of = {
-            str(c).removesuffix(" once"): float(f)
-            for c, f in self._con.execute(
-                'SELECT "column", frequency FROM frequency WHERE ends_with("column", \' once\')'
-            ).fetchall()
-        }
-        joins = "".join(
-            f" LEFT JOIN (SELECT value, frequency FROM frequency WHERE \"column\" = '{c}') AS t{i} "
-            f"ON nodes.{c} = t{i}.value"
-            for i, c in enumerate(columns)
-        )
-        adds = "".join(
-            f", coalesce(t{i}.frequency, {rare_of.get(c, 1.0)!r}) AS f_{c}, {rare_of.get(c, 1.0)!r} AS once_{c}"
-            for i, c in enumerate(columns)
-        )
-        common = "ordinary.words"
-        joins += (
-            " CROSS JOIN (SELECT coalesce(list(value), []) AS words FROM frequency "
-            "WHERE \"column\" = 'word') AS ordinary"
-        )
-        named = (
-            f"CASE WHEN len(list_filter(all_words, lambda x: NOT list_contains({common}, x))) > 0 THEN "
-            f"list_filter(all_words, lambda x: NOT list_contains({common}, x)) ELSE all_words END"
-        )
-        self._con.execute(
-            f"CREATE OR REPLACE TABLE nodes AS SELECT nodes.*, "
-            f"{named if words else 'NULL::VARCHAR[]'} AS words{adds} FROM nodes{joins}"
-        )
+            known = counted(values, held["times"].to_numpy(), ordinary)
+        settled = {c: settle(values[c], node, known, c) for c in columns}
+        self._sides = Sides(self._con, held.select(["node", *self._columns(comparisons)]), settled)
         return known
+
+    def _ordinary_words(self) -> pa.Table:
+        """Return the words in so many organisations that they name none."""
+        filled = "(SELECT count(*) FROM nodes WHERE organisation IS NOT NULL)"
+        return self._con.sql(
+            f"SELECT 'word' AS \"column\", w AS value, (count(*) / {filled})::DOUBLE AS frequency "
+            "FROM nodes, unnest(all_words) AS u(w) GROUP BY w "
+            f"HAVING count(*) > greatest(3, {COMMON_WORD} * {filled})"
+        ).to_arrow_table()
+
+    def _settle_words(self, known: pa.Table | None) -> None:
+        """Write to each node the words that name its organisation, all where each is ordinary."""
+        if known is None or not self._one("SELECT count(organisation) FROM nodes"):
+            return
+        self._con.register("known", known)
+        naming = "list_filter(all_words, lambda x: NOT list_contains(ordinary.words, x))"
+        self._con.execute(
+            "CREATE OR REPLACE TABLE nodes AS SELECT nodes.* REPLACE ("
+            f"CASE WHEN len({naming}) > 0 THEN {naming} ELSE all_words END AS words) FROM nodes CROSS JOIN "
+            "(SELECT coalesce(list(value), []) AS words FROM known WHERE \"column\" = 'word') AS ordinary"
+        )
+        self._con.unregister("known")
 
     def rule_pairs(self, rules: Sequence[Rule], atoms: Mapping[str, Atom], largest: float) -> dict[Rule, float]:
         """Return the pairs that each rule makes, from a sample where there are many records."""
         share = max(1, -(-self._count // SAMPLE_NODES))
         self._con.execute(f"CREATE OR REPLACE TEMP TABLE some_nodes AS SELECT * FROM nodes WHERE one % {share} = 0")
-        return {
-            rule: float(
-                self._one(
-                    "SELECT coalesce(sum(n * (n - 1) / 2), 0) FROM "
-                    f"(SELECT count(*) AS n FROM ({keys_sql(rule, atoms, 'some_nodes')}) GROUP BY key)"
-                )
-            )
-            * share**2
-            for rule in rules
-        }
+        names = sorted({name for rule in rules for name in rule.atoms})
+        single = [atoms[n] for n in names if not atoms[n].several]
+        told = self._con.sql(hashes_sql(single)).to_arrow_table()
+        node = told["node"].to_numpy()
+        number = {a.name: numbered(told[f"a{i}"]) for i, a in enumerate(single)}
+        several = {}
+        for name in names:
+            if atoms[name].several:
+                keyed = self._con.sql(keys_sql(Rule((name,)), atoms, "some_nodes")).to_arrow_table()
+                several[name] = np.searchsorted(node, keyed["node"].to_numpy()), numbered(keyed["key"])
+        return {rule: _pairs_under(rule, number, several, len(node)) * share**2 for rule in rules}
 
     def find_pairs(
         self,
@@ -190,98 +171,64 @@ class SplinkLinker:
         new: Ints | None,
     ) -> tuple[int, pa.Table]:
         """Find the pairs that share a key under a rule; return how many, and the blocks left out."""
-        if skip is not None:
-            self._con.register("skip", skip)
-        self._con.execute(
-            f"CREATE OR REPLACE TABLE left_out AS {_NO_BLOCKS if skip is None else 'SELECT * FROM skip'}"
-        )
-        self._con.register("fresh", pa.table({"node": pa.array(new if new is not None else [], pa.int32())}))
-        self._con.execute("CREATE OR REPLACE TABLE pairs (l INTEGER, r INTEGER, found BIGINT)")
+        fresh = None
+        if new is not None:
+            fresh = np.zeros(self._count, bool)
+            fresh[new] = True
+        parts, left_out = [], []
         for i, rule in enumerate(rules):
-            self._con.execute(f"CREATE OR REPLACE TEMP TABLE keyed AS {keys_sql(rule, atoms)}")
-            if skip is None:
-                self._leave_out(i, most)
-            live = f"keyed ANTI JOIN (SELECT key FROM left_out WHERE rule = {i}) AS o USING (key)"
-            self._con.execute(f"CREATE OR REPLACE TEMP TABLE live AS SELECT * FROM {live}")
-            if new is None:
-                join = "live AS a JOIN live AS b ON a.key = b.key AND a.node < b.node"
-                both = f"SELECT a.node AS l, b.node AS r, {1 << i}::BIGINT FROM {join}"
-            else:
-                join = "(SELECT * FROM live SEMI JOIN fresh USING (node)) AS a JOIN live AS b ON a.key = b.key"
-                both = (
-                    f"SELECT least(a.node, b.node), greatest(a.node, b.node), {1 << i}::BIGINT FROM {join} "
-                    "WHERE a.node <> b.node"
-                )
-            self._con.execute(f"INSERT INTO pairs {both}")
-        own = "" if new is None else " AND node IN (SELECT node FROM fresh)"
-        self._con.execute(
-            "CREATE OR REPLACE TABLE pairs AS SELECT l, r, bit_or(found) AS found FROM pairs GROUP BY l, r "
-            f"UNION ALL SELECT node, node, 0 FROM nodes WHERE times > 1{own}"
-        )
-        self._con.unregister("fresh")
-        if skip is not None:
-            self._con.unregister("skip")
-        left_out = self._con.sql("SELECT rule, key FROM left_out ORDER BY rule, key").to_arrow_table()
-        return int(self._one("SELECT count(*) FROM pairs")), left_out
-
-    def _leave_out(self, number: int, most: float) -> None:
-        """Note the largest blocks of a rule that would make more than `most` pairs."""
-        self._con.execute(
-            "CREATE OR REPLACE TEMP TABLE blocks AS SELECT key, count(*) AS n FROM keyed GROUP BY key "
-            "HAVING count(*) > 1"
-        )
-        limit = self._one(
-            "SELECT coalesce(max(n), 0) FROM (SELECT n, sum(sum(n * (n - 1) / 2)) OVER (ORDER BY n) AS upto "
-            f"FROM blocks GROUP BY n) WHERE upto <= {most!r}"
-        )
-        self._con.execute(f"INSERT INTO left_out SELECT {number}, key FROM blocks WHERE n > {limit}")
+            keyed = self._con.sql(keys_sql(rule, atoms)).to_arrow_table()
+            blocks = blocks_of(keyed["node"].to_numpy().astype(np.int64), keyed["key"].to_numpy())
+            out = too_large(blocks, most) if skip is None else _keys_of(skip, i)
+            left_out.append(out)
+            parts.append(packed_pairs(without(blocks, out), fresh))
+        several = self._con.sql("SELECT node FROM nodes WHERE times > 1").to_arrow_table()["node"].to_numpy()
+        self._pairs = gathered(parts, several if fresh is None else several[fresh[several]])
+        self._sampled = None
+        told = pa.table(
+            {
+                "rule": pa.array(np.repeat(np.arange(len(rules)), [len(k) for k in left_out]), pa.int32()),
+                "key": pa.array(np.concatenate([np.empty(0, np.uint64), *left_out]), pa.uint64()),
+            }
+        ).sort_by([("rule", "ascending"), ("key", "ascending")])
+        return len(self._pairs.left), told if skip is None else skip
 
     def score(self, weights: Weights, floor: float, sample: int | None = None) -> Scored:
         """Weigh the pairs found."""
-        count = int(self._one("SELECT count(*) FROM pairs"))
-        share = 1 if sample is None else max(1, count // sample)
-        source = "pairs" if share == 1 else f"(SELECT * FROM pairs WHERE hash(l, r) % {share} = 0)"
-        return self._score(weights, source, floor)
+        pairs = self._pairs
+        share = 1 if sample is None else max(1, len(pairs.left) // sample)
+        if sample is None:
+            return self._held.scored(weights, pairs.left, pairs.right, pairs.found, floor)
+        # What a sample reaches is kept: the weights change from round to round, the levels do not.
+        if self._sampled is None or self._sampled[:2] != (share, weights.comparisons):
+            rows = self._hashed_rows(share)
+            level = self._held.levels(weights.comparisons, pairs.left[rows], pairs.right[rows])
+            self._sampled = share, weights.comparisons, rows, level
+        rows, level = self._sampled[2:]
+        return self._held.weighed(weights, pairs.left[rows], pairs.right[rows], pairs.found[rows], level, floor)
+
+    def _hashed_rows(self, share: int) -> Ints:
+        """Return the rows of one in so many of the pairs found, the same ones in any order of the records."""
+        if share == 1:
+            return np.arange(len(self._pairs.left))
+        self._con.register("pairs", self._pairs_table())
+        found = self._con.sql(f"SELECT row FROM pairs WHERE hash(l, r) % {share} = 0").to_arrow_table()
+        self._con.unregister("pairs")
+        return np.sort(found["row"].to_numpy())
+
+    def _pairs_table(self) -> pa.Table:
+        pairs = self._pairs
+        return pa.table({"l": pairs.left, "r": pairs.right, "row": np.arange(len(pairs.left))})
 
     def score_these(self, weights: Weights, left: Ints, right: Ints) -> Scored:
         """Weigh the named pairs."""
-        named = pa.table({"l": left, "r": right, "found": np.zeros(len(left), np.int64)})
-        self._con.register("named", named)
-        try:
-            return self._score(weights, "named", None)
-        finally:
-            self._con.unregister("named")
+        order = np.lexsort((right, left))
+        return self._held.scored(weights, left[order], right[order], np.zeros(len(left), np.int64), None)
 
-    def _score(self, weights: Weights, source: str, floor: float | None) -> Scored:
-        comparisons = weights.comparisons
-        levels = ", ".join(f"{level_sql(c)} AS g{i}" for i, c in enumerate(comparisons))
-        frequencies = "".join(
-            f", f{i}_l, f{i}_r, f{i}_once" for i, c in enumerate(comparisons) if c.frequency is not None
-        )
-        bits = ", ".join(
-            f"{weight_sql(i, c, weights.bits[i], weights.usual[i], weights.own[i])} AS w{i}"
-            for i, c in enumerate(comparisons)
-        )
-        sums = ", ".join(
-            " + ".join([f"w{i}" for i, c in enumerate(comparisons) if c.name not in s.agree] or ["0.0"]) + f" AS s{k}"
-            for k, s in enumerate(weights.strangers)
-        )
-        gammas = ", ".join(f"g{i}" for i in range(len(comparisons)))
-        found = self._con.sql(
-            f"WITH sides AS (SELECT p.l, p.r, p.found, {sides_sql(comparisons, self._columns(comparisons))} "
-            f"FROM {source} AS p JOIN nodes AS l ON p.l = l.node JOIN nodes AS r ON p.r = r.node), "
-            f"levels AS (SELECT l, r, found, {levels}{frequencies} FROM sides), "
-            f"bits AS (SELECT l, r, found, {gammas}, {bits} FROM levels), "
-            f"sums AS (SELECT l, r, found, {gammas}, {sums} FROM bits) "
-            f"SELECT * FROM sums{'' if floor is None else f' WHERE s0 >= {float(floor)!r}'} ORDER BY l, r"
-        ).to_arrow_table()
-        return Scored(
-            found["l"].to_numpy().astype(np.int64),
-            found["r"].to_numpy().astype(np.int64),
-            _columns_of(found, "s", len(weights.strangers), np.float64),
-            _columns_of(found, "g", len(comparisons), np.int8),
-            found["found"].to_numpy(),
-        )
+    @property
+    def _held(self) -> Sides:
+        assert self._sides is not None, "frequencies are settled before anything is weighed"
+        return self._sides
 
     def values(self, left: Ints, right: Ints, columns: Sequence[str]) -> pa.Table:
         """Return columns of both nodes of pairs as text."""
@@ -303,6 +250,7 @@ class SplinkLinker:
             f"(SELECT * FROM nodes ORDER BY one, two LIMIT {U_NODES}) ORDER BY node"
         )
         share = max(1, self._count // EM_NODES)
+        self._con.register("pairs", self._pairs_table())
         self._con.execute(
             f"CREATE OR REPLACE TABLE em_nodes AS SELECT {chosen} FROM nodes"
             + (
@@ -313,6 +261,7 @@ class SplinkLinker:
             )
             + " ORDER BY node"
         )
+        self._con.unregister("pairs")
         u_pairs = int(self._one("SELECT count(*) * (count(*) - 1) / 2 FROM u_nodes"))
         with Quiet():
             u = _estimate_u(self._con, comparisons) if u_pairs else [[] for _ in comparisons]
@@ -337,10 +286,23 @@ def _told(column: str, side: str) -> str:
     return f"array_to_string({side}.{column}, ' ')" if several else f"{side}.{column}::VARCHAR"
 
 
-def _columns_of(table: pa.Table, letter: str, count: int, kind: Any) -> Any:
-    if count == 0:
-        return np.empty((table.num_rows, 0), kind)
-    return np.column_stack([table[f"{letter}{i}"].to_numpy() for i in range(count)]).astype(kind, copy=False)
+def _pairs_under(
+    rule: Rule, number: Mapping[str, Ints], several: Mapping[str, tuple[Ints, Ints]], count: int
+) -> float:
+    """Return the pairs of a sample that agree in the atoms of a rule."""
+    row = np.arange(count)
+    columns = []
+    for name in rule.atoms:
+        if name in several:
+            row, values = several[name]
+            columns.append(values)
+    columns += [number[name][row] for name in rule.atoms if name in number]
+    return pairs_of_two(columns[0], columns[1] if len(columns) > 1 else np.zeros(len(row), np.int64))
+
+
+def _keys_of(skip: pa.Table, rule: int) -> NDArray[np.uint64]:
+    found: NDArray[np.uint64] = skip["key"].to_numpy()[skip["rule"].to_numpy() == rule]
+    return found
 
 
 def _settings(comparisons: Sequence[Comparison], u: Sequence[Sequence[float]] | None) -> dict[str, Any]:
@@ -349,7 +311,7 @@ def _settings(comparisons: Sequence[Comparison], u: Sequence[Sequence[float]] | 
         levels: list[dict[str, Any]] = [{"sql_condition": c.null, "label_for_charts": "null", "is_null_level": True}]
         for k, name in enumerate(c.names):
             level: dict[str, Any] = {
-                "sql_condition": c.levels[k].sql if k < len(c.levels) else "ELSE",
+                "sql_condition": quick_sql(c.levels[k].sql) if k < len(c.levels) else "ELSE",
                 "label_for_charts": name,
                 "m_probability": max(c.expected[k], 1e-4),
             }

@@ -83,11 +83,20 @@ def given_of(
         node,
         nodes["record_key"].to_numpy(),
         nodes["times"].to_numpy().astype(np.int64),
-        np.unique(nodes["system"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)[1],
+        _numbered(nodes["system"]),
         _to_nodes(key, node, left[known & same], right[known & same]),
         _to_nodes(key, node, left[known & ~same], right[known & ~same]),
         _to_nodes(key, node, *exact),
     )
+
+
+def _numbered(values: pa.ChunkedArray) -> Ints:
+    """Return the number of each value, the values in order."""
+    codes = values.combine_chunks().dictionary_encode()
+    order = np.argsort(np.array(codes.dictionary.to_pylist(), dtype=str), kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    return place[codes.indices.to_numpy()]
 
 
 def _to_nodes(key: Ints, node: Ints, left: Ints, right: Ints) -> tuple[Ints, Ints]:

@@ -108,21 +108,34 @@ def _with_evidence(linker: Linker, model: LinkModel, given: Given, links: pa.Tab
     place = np.searchsorted(given.record_key, np.stack([links["left_key"].to_numpy(), links["right_key"].to_numpy()]))
     left, right = given.node[place[0]], given.node[place[1]]
     scored = linker.score_these(weights_of(model), np.minimum(left, right), np.maximum(left, right))
-    row = {(int(a), int(b)): i for i, (a, b) in enumerate(zip(scored.left, scored.right, strict=True))}
-    columns = tuple(c.columns[0] for c in model.comparisons)
-    told = linker.values(left, right, columns).to_pydict()
-    texts = []
-    for i, (a, b) in enumerate(zip(left, right, strict=True)):
-        level = scored.level[row[(int(min(a, b)), int(max(a, b)))]]
-        said = {}
-        for k, c in enumerate(model.comparisons):
-            if level[k] >= 0:
-                values = told[f"{c.columns[0]}_l"][i], told[f"{c.columns[0]}_r"][i]
-                said[c.name] = [*values, c.names[level[k]], round(model.bits[k][level[k]], 2)]
-        texts.append(json.dumps(said, ensure_ascii=False))
+    count = len(given.least)
+    row = np.searchsorted(
+        scored.left * count + scored.right, np.minimum(left, right) * count + np.maximum(left, right)
+    )
+    comparisons, bits = model.comparisons, model.bits
+    told = linker.values(left, right, tuple(c.columns[0] for c in comparisons))
+    said: list[list[str]] = [[] for _ in range(len(left))]
+    for k, c in enumerate(comparisons):
+        name = json.dumps(c.name, ensure_ascii=False)
+        ends = [
+            f"{json.dumps(level, ensure_ascii=False)}, {json.dumps(round(b, 2))}]"
+            for level, b in zip(c.names, bits[k], strict=True)
+        ]
+        one, other = (_as_json(told[f"{c.columns[0]}_{side}"]) for side in ("l", "r"))
+        level = scored.level[row, k]
+        for i in np.flatnonzero(level >= 0).tolist():
+            said[i].append(f"{name}: [{one[i]}, {other[i]}, {ends[level[i]]}")
+    texts = ["{" + ", ".join(parts) + "}" for parts in said]
     return links.set_column(
         links.column_names.index("evidence"), LINKS.field("evidence"), pa.array(texts, pa.string())
     )
+
+
+def _as_json(values: pa.ChunkedArray) -> list[str]:
+    """Return texts in JSON, each distinct one written once."""
+    codes = values.combine_chunks().dictionary_encode()
+    written = [json.dumps(v, ensure_ascii=False) for v in codes.dictionary.to_pylist()]
+    return ["null" if i is None else written[i] for i in codes.indices.to_pylist()]
 
 
 def _estimates(model: LinkModel, judged: Judged, of_node: Ints, clusters: pa.Table) -> dict[str, Any]:
