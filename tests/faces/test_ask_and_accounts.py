@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rapport.core.people import STANDARD, record_key
+from rapport.core.people import PEOPLE, STANDARD, record_key
 from rapport.wiring import open_customers
 from rapport.workflows.identity_ports import DIGESTS
 from shop_runs import copied, done, rapport
@@ -49,15 +49,17 @@ def asking(composed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with open_customers(folder, None) as memory:
         memory.records.remember_records(standard, digests, {}, datetime(2025, 1, 1, tzinfo=UTC))
         nodes = memory.records.nodes()
-    identified = folder / "state" / "identity"
-    identified.mkdir()
+    identified = folder / "state" / "identity" / "people" / "1"
+    identified.mkdir(parents=True)
+    (folder / "state" / "identity" / "latest.json").write_text('{"people": "1", "resolved": "1"}', encoding="utf-8")
     pq.write_table(standard, identified / "standard.parquet")
-    pq.write_table(nodes.select(["record_key", "customer_id"]), identified / "clusters.parquet")
+    pq.write_table(pa.Table.from_pylist([PERSON, ACME], PEOPLE), identified / "people.parquet")
+    pq.write_table(nodes.select(["record_key", "customer_id"]), folder / "state" / "who.parquet")
     return folder
 
 
 def known_customer(folder: Path) -> str:
-    clusters = pq.read_table(folder / "state" / "identity" / "clusters.parquet").to_pylist()
+    clusters = pq.read_table(folder / "state" / "who.parquet").to_pylist()
     return next(str(r["customer_id"]) for r in clusters if r["record_key"] == PERSON["record_key"])
 
 

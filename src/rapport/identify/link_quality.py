@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rapport.core.keys import uniform
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -79,10 +81,10 @@ def bootstrap_f1(found: Ints, truth: Ints, draws: int, seed: int) -> tuple[float
     right = np.bincount(j, weights=n * (n - 1) / 2, minlength=len(t))
     true = t * (t - 1) / 2
     wrong = np.bincount(j, weights=n * (f[i] - n) / 2, minlength=len(t))
-    order = np.random.default_rng(seed)
     found_f1 = []
-    for _ in range(draws):
-        times = order.multinomial(len(t), np.full(len(t), 1.0 / len(t)))
+    for draw in range(draws):
+        drawn = (uniform(np.arange(len(t)), f"bootstrap {seed} {draw}") * len(t)).astype(np.int64)
+        times = np.bincount(drawn, minlength=len(t))
         r, tr, w = float(times @ right), float(times @ true), float(times @ wrong)
         found_f1.append(2 * r / (r + w + tr) if r + w + tr else 1.0)
     low, high = np.quantile(found_f1, [0.025, 0.975])

@@ -138,7 +138,7 @@ def _suppress(connection: Connection, keys: Sequence[int], at: datetime) -> None
 def _retire(connection: Connection, keys: Sequence[int]) -> None:
     for piece in in_pieces(keys):
         ids = connection.scalars(select(node.c.own_id).where(node.c.record_key.in_(piece))).all()
-        write_rows(connection, retired, ("own_id",), [(own,) for own in ids])
+        write_rows(connection, retired, ("own_id",), [(n.retired_id(connection, own),) for own in ids])
 
 
 def _count_interactions(connection: Connection, keys: Sequence[int]) -> dict[str, int]:

@@ -54,13 +54,19 @@ def fresh_ids(connection: Connection, keys: Sequence[int]) -> list[str]:
 
 def _taken(connection: Connection, ids: Sequence[str]) -> set[str]:
     found: set[str] = set()
-    for column in (node.c.own_id, retired.c.own_id):
-        if len(ids) > _MANY:
-            found |= set(connection.scalars(select(column)))
-        else:
-            for piece in in_pieces(ids):
-                found |= set(connection.scalars(select(column).where(column.in_(piece))))
-    return found & set(ids)
+    if len(ids) > _MANY:
+        found |= set(connection.scalars(select(node.c.own_id)))
+    else:
+        for piece in in_pieces(ids):
+            found |= set(connection.scalars(select(node.c.own_id).where(node.c.own_id.in_(piece))))
+    hashed = set(connection.scalars(select(retired.c.own_id)))
+    gone = {i for i in ids if retired_id(connection, i) in hashed} if hashed else set()
+    return (found & set(ids)) | gone
+
+
+def retired_id(connection: Connection, customer_id: str) -> str:
+    """Return what is kept of an id that a forgotten customer had, so that nobody else gets it."""
+    return keyed_hash(_key(connection), "customer", customer_id)
 
 
 def add_nodes(connection: Connection, rows: Iterable[tuple[int, str, str, str, int, str | None]]) -> int:
@@ -93,7 +99,7 @@ def present_id(connection: Connection, customer_id: str) -> str:
     found: str | None = connection.scalar(select(node.c.customer_id).where(node.c.own_id == customer_id))
     if found is not None:
         return found
-    if connection.scalar(select(literal(1)).where(select(retired).where(retired.c.own_id == customer_id).exists())):
+    if connection.scalar(select(literal(1)).where(retired.c.own_id == retired_id(connection, customer_id)).limit(1)):
         raise UnknownCustomer(f"customer {customer_id!r} was forgotten. Nothing of this customer is kept.")
     raise UnknownCustomer(
         f"no customer has or had the id {customer_id!r}; ids are C and ten letters or digits. "
