@@ -51,7 +51,7 @@ COMMANDS: dict[str, str] = {
 _PLACES = {
     "new": "programs",
     "check": "programs",
-    "audit": "programs",
+    "audit": "audit",
     "demo": "programs",
     "resolve": "resolve",
     "identify": "identify",
