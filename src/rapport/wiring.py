@@ -112,6 +112,13 @@ def know(program: Program, base: Path, progress: Progress, anew: bool) -> KnownC
         return known_customers(program, base, tools.memory)
 
 
+def audit_page(found: dict[str, Any], program: Program) -> str:
+    """Return the audit of a programme as one HTML page."""
+    from rapport.reports.audit_page import render_audit
+
+    return render_audit(found, program.name, program.currency)
+
+
 def make_engine() -> AbstractContextManager[Engine]:
     """Return an engine in memory."""
     return DuckDBEngine()

@@ -54,7 +54,7 @@ _PLACES = {
     "new": "programs",
     "map": "map",
     "check": "programs",
-    "audit": "programs",
+    "audit": "audit",
     "demo": "programs",
     "resolve": "resolve",
     "identify": "identify",

@@ -78,15 +78,20 @@ def _traits(program: Program, base: Path, memory: IdentityMemory, nodes: pa.Tabl
     people = pa.table({"customer_id": customers.take(pc.array_sort_indices(customers))})
     if not wanted:
         return people
-    owners = nodes.select(["record_key", "customer_id"])
-    observed = pa.concat_tables([_of_records(base, owners, None), memory.profiles.traits().cast(OBSERVATIONS)])
-    at = pc.max(observed["at"]).as_py() or LONG_AGO
-    profile = survive(observed, survival_of(program), at).table
+    profile, at = believed(program, base, memory, nodes)
     table = profile_table(profile, at.date(), wanted, program.identify.outdated_below)
     place = pc.index_in(people["customer_id"], value_set=table["customer_id"].combine_chunks())
     for name in wanted:
         people = people.append_column(name, pc.cast(table[name], pa.string()).take(place))
     return people
+
+
+def believed(program: Program, base: Path, memory: IdentityMemory, nodes: pa.Table) -> tuple[pa.Table, datetime]:
+    """Return what is believed of all customers, PROFILE, and as of when: the latest time anything was observed."""
+    owners = nodes.select(["record_key", "customer_id"])
+    observed = pa.concat_tables([_of_records(base, owners, None), memory.profiles.traits().cast(OBSERVATIONS)])
+    at = pc.max(observed["at"]).as_py() or LONG_AGO
+    return survive(observed, survival_of(program), at).table, at
 
 
 def said_by_records(memory: IdentityMemory, base: Path, customer_id: str) -> pa.Table:
