@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from rapport.identify.blocking import Atom, Rule
-from rapport.identify.comparisons import Comparison
+from rapport.identify.comparisons import NAME, Comparison, Strangers
 
 _SOUNDS = "translate(substr({0}, 2), 'bfpvcgjkqsxzdtlmnraeiouyhw -''.', '111122222222334556')"
 
@@ -112,6 +112,20 @@ def weight_sql(number: int, comparison: Comparison, bits: Sequence[float], usual
             )
         cases.append(f"WHEN {i} THEN {told}")
     return f"CASE {level} {' '.join(cases)} ELSE 0.0 END"
+
+
+def apart_sql(
+    strangers: Strangers, comparisons: Sequence[Comparison], bits: Sequence[Sequence[float]]
+) -> list[str]:
+    """Return the bits that count against a kind of strangers: of what they agree in by chance, how rare it is."""
+    parts = [f"w{i}" for i, c in enumerate(comparisons) if c.name not in strangers.agree]
+    if strangers.chance:
+        parts += [
+            f"(CASE g{i} WHEN 0 THEN w{i} - {float(bits[i][0])!r} ELSE 0.0 END)"
+            for i, c in enumerate(comparisons)
+            if c.name in strangers.agree and c.frequency is not None and c.family == NAME
+        ]
+    return parts
 
 
 def sides_sql(comparisons: Sequence[Comparison], columns: Sequence[str]) -> str:

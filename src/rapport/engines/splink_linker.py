@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from rapport.engines.link_sql import KEPT, held_sql, keys_sql, level_sql, nodes_sql, sides_sql, weight_sql
+from rapport.engines.link_sql import KEPT, apart_sql, held_sql, keys_sql, level_sql, nodes_sql, sides_sql, weight_sql
 from rapport.identify.blocking import Atom, Rule, TrainingRule
 from rapport.identify.comparisons import Comparison, Fill
 from rapport.workflows.link_ports import Estimates, Ints, Scored, Weights
@@ -160,8 +160,11 @@ class SplinkLinker:
             f"CASE WHEN len(list_filter(all_words, lambda x: NOT list_contains({common}, x))) > 0 THEN "
             f"list_filter(all_words, lambda x: NOT list_contains({common}, x)) ELSE all_words END"
         )
+        before = [d[0] for d in self._con.execute("SELECT * FROM nodes LIMIT 0").description or ()]
+        settled = [c for c in before if c == "words" or c.startswith(("f_", "once_"))]
+        kept = f"nodes.* EXCLUDE ({', '.join(settled)})" if settled else "nodes.*"
         self._con.execute(
-            f"CREATE OR REPLACE TABLE nodes AS SELECT nodes.*, "
+            f"CREATE OR REPLACE TABLE nodes AS SELECT {kept}, "
             f"{named if words else 'NULL::VARCHAR[]'} AS words{adds} FROM nodes{joins}"
         )
         return known
@@ -263,7 +266,7 @@ class SplinkLinker:
             for i, c in enumerate(comparisons)
         )
         sums = ", ".join(
-            " + ".join([f"w{i}" for i, c in enumerate(comparisons) if c.name not in s.agree] or ["0.0"]) + f" AS s{k}"
+            " + ".join(apart_sql(s, comparisons, weights.bits) or ["0.0"]) + f" AS s{k}"
             for k, s in enumerate(weights.strangers)
         )
         gammas = ", ".join(f"g{i}" for i in range(len(comparisons)))
