@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rapport.engines.link_sql import level_sql
-from rapport.identify.comparisons import Comparison
+from rapport.identify.comparisons import NAME, Comparison, Strangers
 from rapport.workflows.link_ports import Floats, Ints, Scored, Weights
 
 T = TypeVar("T")
@@ -93,6 +93,9 @@ class Sides:
         for s, kind in enumerate(weights.strangers):
             apart = [k for k, c in enumerate(weights.comparisons) if c.name not in kind.agree]
             total[:, s] = _sum(each, apart, len(total))
+            for k in _chance(kind, weights.comparisons):
+                # Of what they agree in by chance, how rare it is still counts.
+                total[:, s] += np.where(level[kept][:, k] == 0, each[k] - weights.bits[k][0], 0.0)
         return Scored(left[kept].astype(np.int64), right[kept].astype(np.int64), total, level[kept], found[kept])
 
     def _bits(self, weights: Weights, k: int, left: Nodes, right: Nodes, level: NDArray[np.int8]) -> Floats:
@@ -138,6 +141,15 @@ class Sides:
             return [run(p) for p in parts]
         with ThreadPoolExecutor(min(threads, len(parts))) as pool:
             return list(pool.map(run, parts))
+
+
+def _chance(kind: Strangers, comparisons: Sequence[Comparison]) -> list[int]:
+    """Return the comparisons in which strangers of a kind agree because a name is common."""
+    if not kind.chance:
+        return []
+    return [
+        k for k, c in enumerate(comparisons) if c.name in kind.agree and c.frequency is not None and c.family == NAME
+    ]
 
 
 def _sum(each: Sequence[Floats], which: Sequence[int] | range, count: int) -> Floats:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+PERSON, ORGANISATION = "person", "organisation"
 NAME, BORN, PLACE, REACH, NUMBER, FIRM, OTHER = "name", "born", "place", "reach", "number", "firm", "other"
 
 
@@ -182,7 +183,8 @@ COMPARISONS: tuple[Comparison, ...] = (
         (
             Level("exact", _same("birth"), 0.82),
             Level("slip", f"({_DAY_MONTH}) OR {_slips('birth', 1)}", 0.08),
-            Level("part", _TWO_OF_THREE, 0.05),
+            Level("part", _TWO_OF_THREE, 0.04),
+            Level("year", "birth_l[:4] = birth_r[:4]", 0.02),
         ),
         BORN,
         "birth",
@@ -227,6 +229,7 @@ COMPARISONS: tuple[Comparison, ...] = (
         (
             Level("exact", _any("phones"), 0.72),
             Level("slip", _slips("phone", 1), 0.06),
+            Level("end", "right(phone_l, 6) = right(phone_r, 6)", 0.01),
         ),
         REACH,
         "phone",
@@ -260,6 +263,29 @@ COMPARISONS: tuple[Comparison, ...] = (
 """Every comparison of the standard columns; those that a file can feed are chosen by `choose_comparisons`."""
 
 
+CONTACT = Comparison(
+    "contact",
+    ("surname", "given_name"),
+    _null("surname"),
+    (
+        Level("exact", f"{_same('surname')} AND ({_same('given_name')} OR given_name_l IS NULL "
+              "OR given_name_r IS NULL)", 0.40),
+        Level("slip", f"({_typed('surname')} OR {_same('surname')}) AND ({_alike('given_name', 0.80)} OR {_INITIAL})",
+              0.10),
+    ),
+    NAME,
+    "surname",
+)  # fmt: skip
+"""Who speaks for an organisation: another person speaks little against it, and a person is not compared by it."""
+
+
+def _shared_words(column: str, least: float) -> str:
+    """Return that two texts of three words or more share so many of them."""
+    left, right = (f"list_distinct(string_split({column}_{side}, ' '))" for side in ("l", "r"))
+    both = f"len(list_intersect({left}, {right}))"
+    return f"({both} >= 2 AND {both} >= {least} * (len({left}) + len({right}) - {both}))"
+
+
 def generic(column: str) -> Comparison:
     """Return the comparison of a column whose meaning is not known: text by text."""
     return Comparison(
@@ -268,7 +294,8 @@ def generic(column: str) -> Comparison:
         _null(column),
         (
             Level("exact", _same(column), 0.68),
-            Level("slip", f"{_alike(column, 0.92)} OR {_slips(column, 1)}", 0.12),
+            Level("slip", f"({_alike(column, 0.92)} OR {_slips(column, 1)}) OR {_shared_words(column, 0.75)}", 0.12),
+            Level("words", _shared_words(column, 0.45), 0.04),
             Level("alike", f"{_alike(column, 0.80)} OR contains({column}_l, {column}_r) "
                   f"OR contains({column}_r, {column}_l)", 0.06),
         ),
@@ -283,7 +310,11 @@ MOST_AGREE = 0.9
 
 
 def choose_comparisons(
-    fills: Mapping[str, Fill], texts: Iterable[str], city_follows: bool, region_follows: bool
+    fills: Mapping[str, Fill],
+    texts: Iterable[str],
+    city_follows: bool,
+    region_follows: bool,
+    about: str = PERSON,
 ) -> tuple[Comparison, ...]:
     """Return the comparisons that the filled columns can feed.
 
@@ -295,11 +326,17 @@ def choose_comparisons(
         Further columns whose meaning is not known.
     city_follows, region_follows : bool
         The city follows from the postal code, the region from the city: then they are no evidence of their own.
+    about : str
+        Whether a record is a person's or an organisation's; of an organisation a person is the contact only.
     """
     left_out = {"city", "postal_code"} if city_follows else {"place"}
     if region_follows:
         left_out.add("region")
-    chosen = [c for c in COMPARISONS if c.name not in left_out and _tells(fills.get(c.columns[0]))]
+    known = COMPARISONS
+    if about == ORGANISATION:
+        left_out |= {"given_name", "surname", "middle_name", "gender", "birth_date", "job_title"}
+        known = (*COMPARISONS, CONTACT)
+    chosen = [c for c in known if c.name not in left_out and _tells(fills.get(c.columns[0]))]
     chosen += [generic(t) for t in texts if _tells(fills.get(t))]
     return tuple(chosen)
 
@@ -310,22 +347,39 @@ def _tells(fill: Fill | None) -> bool:
 
 @dataclass(frozen=True)
 class Strangers:
-    """A way in which two who are not one customer agree all the same: the comparisons in which they do."""
+    """A way in which two who are not one customer agree all the same: the comparisons in which they do.
+
+    `chance` is true where they agree because the value is common, so that a rare one still speaks for one customer.
+    `at_home` is how many of them there are at least for each two of one household.
+    """
 
     name: str
     agree: tuple[str, ...]
+    chance: bool = False
+    at_home: float = 0.0
 
 
 _HOME = ("surname", "place", "postal_code", "city", "region", "street", "house_number", "unit", "phone")
 _WORK = ("organisation", "website", "place", "postal_code", "city", "region", "street", "house_number", "phone")
+HOUSEHOLD = "one household"
+TWINS, NAMED_AFTER = 0.015, 0.02
+"""Twins, and children named after a parent, for each two of one household: assumed; more where the pairs tell so."""
 STRANGERS: tuple[Strangers, ...] = (
     Strangers("anyone", ()),
-    Strangers("one household", _HOME),
+    Strangers(HOUSEHOLD, _HOME),
     Strangers("one household, one mailbox", (*_HOME, "email")),
-    Strangers("twins", (*_HOME, "birth_date")),
-    Strangers("named after the father", (*_HOME, "given_name", "gender")),
+    Strangers("twins", (*_HOME, "birth_date"), at_home=TWINS),
+    Strangers("named after the father", (*_HOME, "given_name", "gender"), at_home=NAMED_AFTER),
+    Strangers("namesakes", ("given_name", "surname", "gender", "email"), chance=True),
     Strangers("one company", _WORK),
     Strangers("one chain", ("organisation", "website", "email", "phone")),
     Strangers("one building", ("place", "postal_code", "city", "region", "street", "house_number")),
 )
 """Kinds of strangers. What agrees because two live together is no evidence that they are one."""
+STRANGE_FIRMS: tuple[Strangers, ...] = (
+    Strangers("anyone", ()),
+    Strangers("one chain", ("organisation", "website", "email", "phone")),
+    Strangers("one building", ("place", "postal_code", "city", "region", "street", "house_number")),
+    Strangers("one office", ("place", "postal_code", "city", "region", "street", "house_number", "phone", "contact")),
+)
+"""Kinds of strangers among organisations: branches of one chain, and firms that share a house or an office."""

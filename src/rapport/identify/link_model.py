@@ -7,7 +7,7 @@ pairs are looked at, and from which odds on a pair counts. Nothing is fitted or 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rapport.identify.blocking import ATOMS, Atom, Rule, text_atoms
-from rapport.identify.comparisons import COMPARISONS, STRANGERS, Comparison, Strangers, generic
+from rapport.identify.comparisons import (
+    COMPARISONS,
+    CONTACT,
+    HOUSEHOLD,
+    ORGANISATION,
+    PERSON,
+    PLACE,
+    STRANGE_FIRMS,
+    STRANGERS,
+    Comparison,
+    Strangers,
+    generic,
+)
 from rapport.identify.link_threshold import Thresholds
 from rapport.identify.mixture import Shares, bits_of
 
@@ -42,6 +54,8 @@ class LinkModel:
         column, value, frequency of values that occur twice or more.
     status : tuple of str
         What the data were too few for.
+    about : str
+        Whether records are people's or organisations'.
     """
 
     compared: tuple[str, ...]
@@ -57,11 +71,12 @@ class LinkModel:
     frequencies: pa.Table
     trained: tuple[str, ...]
     status: tuple[str, ...]
+    about: str = PERSON
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
         """Return the comparisons."""
-        known = {c.name: c for c in COMPARISONS}
+        known = {c.name: c for c in (*COMPARISONS, CONTACT)}
         return tuple(generic(name) if name in self.texts else known[name] for name in self.compared)
 
     @property
@@ -103,6 +118,7 @@ def model_from(told: Mapping[str, Any]) -> LinkModel:
         ),
         trained=tuple(told["trained"]),
         status=tuple(told["status"]),
+        about=told.get("about", PERSON),
     )
 
 
@@ -111,16 +127,29 @@ def atoms_of(texts: tuple[str, ...]) -> dict[str, Atom]:
     return {a.name: a for a in (*ATOMS, *(a for t in texts for a in text_atoms(t)))}
 
 
-def kinds_of_strangers(comparisons: tuple[Comparison, ...]) -> tuple[Strangers, ...]:
+def kinds_of_strangers(comparisons: tuple[Comparison, ...], about: str = PERSON) -> tuple[Strangers, ...]:
     """Return the kinds of strangers that these comparisons can tell apart, `anyone` first."""
     names = {c.name for c in comparisons}
+    known = {c.name for c in (*COMPARISONS, CONTACT)}
+    # What a column of unknown meaning holds may be a place, or follow from one.
+    places = {c.name for c in comparisons if c.family == PLACE}
+    unknown = [Strangers(f"alike in {n}", (n, *places)) for n in sorted(names - known)]
     kinds: dict[frozenset[str], Strangers] = {}
-    for kind in STRANGERS:
+    for kind in (*(STRANGE_FIRMS if about == ORGANISATION else STRANGERS), *unknown):
         agree = tuple(sorted(names & set(kind.agree)))
         # Where everything compared would agree by itself, nothing could ever be linked.
         if len(agree) < len(names) and frozenset(agree) not in kinds:
-            kinds[frozenset(agree)] = Strangers(kind.name, agree)
+            kinds[frozenset(agree)] = replace(kind, agree=agree)
     return tuple(kinds.values())
+
+
+def least_at_home(kinds: tuple[Strangers, ...]) -> NDArray[np.float64]:
+    """Return (kinds, kinds): how many of each kind there are at least for each pair of another."""
+    names = [k.name for k in kinds]
+    found = np.zeros((len(kinds), len(kinds)))
+    if HOUSEHOLD in names:
+        found[:, names.index(HOUSEHOLD)] = [k.at_home for k in kinds]
+    return found
 
 
 def apart_matrix(comparisons: tuple[Comparison, ...], kinds: tuple[Strangers, ...]) -> NDArray[np.bool_]:

@@ -13,7 +13,7 @@ raise a name, contents that disagree lower it; contents alone map only what is t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -213,6 +213,29 @@ def percent(share: float, what: str) -> str:
 
 # People and organisations
 
+UNSAID = frozenset(
+    [
+        "col",
+        "column",
+        "field",
+        "feld",
+        "spalte",
+        "champ",
+        "colonne",
+        "campo",
+        "var",
+        "value",
+        "attr",
+        "attribute",
+        "text",
+        "string",
+        "str",
+        "unnamed",
+        "data",
+    ]
+)
+"""Words that name a column without saying what is in it."""
+
 _WORDS = by_word(PERSON_NAMES)
 
 
@@ -296,6 +319,7 @@ def _told_by_contents(c: Contents) -> list[tuple[str, float, str]]:
         ("organisation", 0.9, c.share("business") * (1 - c.share("digits_inside")), 0.45, "names of businesses"),
         ("street", 0.8, c.share("street") if many else 0.0, 0.5, "with words of streets"),
         ("postal_code", 0.55, _postal_alone(c), 0.95, "written as postal codes are"),
+        ("street", 0.6, c.share("numbered") if many else 0.0, 0.75, "words with a number after or before"),
     ]
     return [
         (column, max(LEAST, most * share), f"{percent(share, what)}, whatever its name")
@@ -340,6 +364,8 @@ def _record_ids(filled: list[Filled], seen: Mapping[str, Contents]) -> list[Fill
 def _kind(filled: Iterable[Filled], seen: Mapping[str, Contents]) -> str:
     """Return whether records are about persons or organisations."""
     by_column = {f.column: f for f in filled}
+    if _firms_with_contacts(by_column, seen):
+        return "organisation"
     if any(n in by_column and by_column[n].confidence >= 0.6 for n in _PERSONAL):
         return "person"
     named = by_column.get("full_name")
@@ -350,6 +376,51 @@ def _kind(filled: Iterable[Filled], seen: Mapping[str, Contents]) -> str:
         told = 0.15 if any(n in by_column for n in _BUSINESS) else 0.0
         return "organisation" if business + told > people + 0.3 * ("email" in by_column) else "person"
     return "organisation" if any(n in by_column for n in _BUSINESS) and "email" not in by_column else "person"
+
+
+def _firms_with_contacts(by_column: Mapping[str, Filled], seen: Mapping[str, Contents]) -> bool:
+    """Whether every record names an organisation, and persons are only those who speak for it."""
+    if "organisation" not in by_column or any(n in by_column for n in ("birth_date", "gender", "person_number")):
+        return False
+    firm = seen[by_column["organisation"].file_column].fill
+    names = [seen[by_column[n].file_column].fill for n in ("full_name", "surname", "given_name") if n in by_column]
+    told = (
+        any(n in by_column for n in ("website", "tax_number"))
+        or seen[by_column["organisation"].file_column].share("business") >= 0.15
+    )
+    return told and firm >= 0.9 and firm >= max(names, default=0.0) + 0.05 * ("email" in by_column)
+
+
+def _words_alone(seen: Mapping[str, Contents], used: Collection[str], distinct: tuple[float, float]) -> str | None:
+    """Return the one column of words without digits that nothing is filled from, if there is just one such."""
+    found = [
+        n
+        for n, c in seen.items()
+        if n not in used
+        and not _tokens_mean(n)
+        and c.values > 10
+        and c.share("worded") >= 0.9
+        and c.share("spaced") < 0.3
+        and distinct[0] <= c.distinct <= distinct[1]
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _tokens_mean(name: str) -> bool:
+    """Whether a name says what its column is: a word of three letters or more that is none of `UNSAID`."""
+    return any(len(t) >= 3 and t not in UNSAID for t in _tokens(name))
+
+
+def _fill_beside(filled: list[Filled], by_column: dict[str, Filled], seen: Mapping[str, Contents]) -> None:
+    """Fill a column that nothing names by what stands beside it: a surname beside a given name, a town beside a code."""
+    used = {f.file_column for f in filled}
+    for column, beside, least, most in (("surname", "given_name", 0.2, 1.0), ("city", "postal_code", 0.0, 0.35)):
+        if beside in by_column and column not in by_column and "full_name" not in by_column:
+            name = _words_alone(seen, used, (least, most))
+            if name is not None:
+                by_column[column] = Filled(column, name, 0.55, f"words without digits, beside {beside}")
+                filled.append(by_column[column])
+                used.add(name)
 
 
 def _told_by_the_rest(filled: list[Filled], seen: Mapping[str, Contents], kind: str) -> list[Filled]:
@@ -372,6 +443,7 @@ def _told_by_the_rest(filled: list[Filled], seen: Mapping[str, Contents], kind: 
         given = seen[by_column["given_name"].file_column]
         if given.share("people_words") >= 0.5:
             moved("given_name", "full_name", "more than one word")
+    _fill_beside(filled, by_column, seen)
     if "city" in by_column or "postal_code" in by_column:
         moved("address", "street", "towns or postal codes have a column of their own")
     return filled

@@ -192,6 +192,9 @@ _TESTS: dict[str, Callable[[str], bool]] = {
     "business": _business,
     "street": _street,
     "worded": _worded,
+    "numbered": _matches(
+        re.compile(r"[^\W\d][^\d,;@]{2,} [0-9]{1,4} ?[a-zA-Z]?|[0-9]{1,5}[a-zA-Z]? [^\W\d][^\d@]{2,}")
+    ),
     "people_words": _people_words,
     "country": lambda text: plain(text) in COUNTRIES,
     "gender": lambda text: plain(text).strip(".") in GENDERS,

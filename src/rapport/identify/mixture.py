@@ -46,7 +46,8 @@ class Observed:
     """Pairs of a sample: levels, what frequent values take away by kind of strangers, whether across systems.
 
     `times` is how many pairs each stands for; `totals` the number of all pairs within systems and across; `apart`
-    (kinds, comparisons) says which comparisons do not agree by themselves.
+    (kinds, comparisons) says which comparisons do not agree by themselves; `least` (kinds, kinds) how many pairs of
+    each kind of strangers there are at least for each pair of another.
     """
 
     level: NDArray[np.int8]
@@ -55,6 +56,7 @@ class Observed:
     times: Floats
     totals: tuple[float, float]
     apart: NDArray[np.bool_]
+    least: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -167,5 +169,8 @@ def _shares(times: Floats, strangers: Floats, seen: Observed) -> Shares:
     for side, pairs in zip((False, True), seen.totals, strict=True):
         found = float(times[seen.across == side].sum())
         match.append(float(np.clip((found + 0.05) / max(pairs, 1.0), 1e-14, 0.5)) if pairs else 1e-14)
-    rest = np.clip((strangers.sum(axis=0)[1:] + 0.05) / total, 1e-14, 0.2)
+    counted = strangers.sum(axis=0)
+    if seen.least is not None:
+        counted = np.maximum(counted, seen.least @ counted)
+    rest = np.clip((counted[1:] + 0.05) / total, 1e-14, 0.2)
     return Shares((match[0], match[1]), (float(1.0 - rest.sum()), *(float(x) for x in rest)))

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from rapport.core.people import STANDARD
+from rapport.identify.comparisons import ORGANISATION, PERSON
 from rapport.identify.link_model import LinkModel, atoms_of
 from rapport.identify.link_threshold import thresholds
 from rapport.program.identify import Identify
@@ -28,7 +29,6 @@ from rapport.workflows.resolve_judge import (
     given_of,
     judge,
     take,
-    totals_of,
     weights_of,
 )
 
@@ -77,12 +77,11 @@ def resolve(
     with make_linker() as linker:
         progress.start("comparing records", None)
         given = given_of(linker, standard, texts, verdicts, verified)
-        found = choose(linker, standard.num_rows, texts) if standard.num_rows > 1 else None
+        found = choose(linker, standard.num_rows, texts, about_of(standard)) if standard.num_rows > 1 else None
         if found is None:
             progress.finish()
             return nothing_to_compare(linker, given)
-        systems, totals = given.system, totals_of(given)
-        model = learn(linker, found, (standard.num_rows, totals), limits, texts, systems)
+        model = learn(linker, found, given, limits, texts)
         judged = judge(
             linker,
             model,
@@ -96,6 +95,12 @@ def resolve(
     result.estimates["pairs_compared"] = found.pairs
     result.estimates["blocks_left_out"] = found.skip.num_rows
     return result
+
+
+def about_of(standard: pa.Table) -> str:
+    """Return whether most records are organisations' or people's."""
+    firms = sum(1 for k in standard["kind"].to_pylist() if k == ORGANISATION)
+    return ORGANISATION if 2 * firms > standard.num_rows else PERSON
 
 
 def resolve_more(

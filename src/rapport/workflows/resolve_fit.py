@@ -13,11 +13,22 @@ import numpy as np
 import pyarrow as pa
 
 from rapport.identify.blocking import Atom, Rule, choose_rules, possible_rules, training_rules
-from rapport.identify.comparisons import Comparison, Fill, choose_comparisons
-from rapport.identify.link_model import LinkModel, apart_matrix, atoms_of, kinds_of_strangers
+from rapport.identify.comparisons import PERSON, Comparison, Fill, choose_comparisons
+from rapport.identify.link_model import LinkModel, apart_matrix, atoms_of, kinds_of_strangers, least_at_home
 from rapport.identify.link_threshold import Thresholds
-from rapport.identify.mixture import Observed, bits_of, first_shares, fit_mixture, sum_levels
-from rapport.workflows.link_ports import Estimates, Floats, Linker, Weights
+from rapport.identify.mixture import (
+    Observed,
+    Shares,
+    bits_of,
+    first_shares,
+    fit_mixture,
+    log_odds,
+    probability,
+    sum_levels,
+)
+from rapport.identify.value_frequency import frequencies_of_customers
+from rapport.workflows.link_ports import Estimates, Floats, Linker, Scored, Weights
+from rapport.workflows.resolve_judge import Given, totals_of
 
 COLUMNS = (
     "given_name", "middle_name", "surname", "birth", "postal_code", "city", "region", "street", "house_number",
@@ -46,7 +57,9 @@ MANY = 60_000
 """Records from which on fewer rules are tried."""
 SAMPLE_PAIRS = 150_000
 FEW_MATCHES = 30.0
-ROUNDS = 2
+ROUNDS, ROUNDS_OF_FEW = 2, 3
+LIKELY = 0.2
+"""Pairs less likely than that say nothing of how many customers bear a value."""
 SEVERAL = 0.02
 """Further records a record from which on values are frequent for that: then weights are learned once more."""
 
@@ -61,9 +74,10 @@ class Found:
     skip: pa.Table
     pairs: int
     fills: dict[str, Fill]
+    about: str
 
 
-def choose(linker: Linker, records: int, texts: Sequence[str]) -> Found | None:
+def choose(linker: Linker, records: int, texts: Sequence[str], about: str = PERSON) -> Found | None:
     """Choose comparisons and rules from the records and find the pairs; None where nothing tells records apart."""
     fills = linker.fills((*COLUMNS, *texts))
     comparisons = choose_comparisons(
@@ -71,6 +85,7 @@ def choose(linker: Linker, records: int, texts: Sequence[str]) -> Found | None:
         texts,
         _follows(linker, fills, "city", "postal_code", FOLLOWS_CITY),
         _follows(linker, fills, "region", "city", FOLLOWS_REGION),
+        about,
     )
     if not comparisons:
         return None
@@ -81,7 +96,7 @@ def choose(linker: Linker, records: int, texts: Sequence[str]) -> Found | None:
     ]
     rules, most = _rules(linker, usable, records)
     pairs, skip = linker.find_pairs(rules, atoms, None, most, None)
-    return Found(comparisons, frequencies, rules, skip, pairs, fills)
+    return Found(comparisons, frequencies, rules, skip, pairs, fills, about)
 
 
 def _follows(linker: Linker, fills: dict[str, Fill], column: str, of: str, least: float) -> bool:
@@ -118,48 +133,50 @@ def _rules(linker: Linker, usable: list[Atom], records: int) -> tuple[tuple[Rule
     return tuple(rules), budget / 4
 
 
-def learn(linker: Linker, found: Found, counts: tuple[int, tuple[float, float]], limits: Thresholds,
-          texts: Sequence[str], systems: np.ndarray) -> LinkModel:  # fmt: skip
+def learn(linker: Linker, found: Found, given: Given, limits: Thresholds, texts: Sequence[str]) -> LinkModel:
     """Return the model: Splink's estimates of m and u, then m and the shares of matches and kinds of strangers.
 
-    Parameters
-    ----------
-    counts : (int, (float, float))
-        Records, and pairs of nodes within systems and across them.
-    systems : array
-        The system of each node, as a number.
+    Weights are learned again once it is known about how many customers, not records, bear each value.
     """
-    records, totals = counts
+    records, totals = len(given.record_key), totals_of(given)
     comparisons = found.comparisons
     columns = {c for c, f in found.fills.items() if f.filled > 0.05 and f.agree < 0.2}
     columns |= {"email"} if "emails" in columns else set()
     columns |= {"phone"} if "phones" in columns else set()
     estimates = linker.estimate(comparisons, training_rules(columns, texts))
     m, u, status = _start(comparisons, estimates)
-    kinds = kinds_of_strangers(comparisons)
+    kinds = kinds_of_strangers(comparisons, found.about)
     apart = apart_matrix(comparisons, kinds)
     expected = tuple(np.array(c.expected) for c in comparisons)
     start = m, first_shares(totals, records, len(kinds))
     own: tuple[float, ...] = (0.0,) * len(comparisons)
-    for _ in range(ROUNDS):
+    frequencies = found.frequencies
+    whole = records <= MANY
+    for turn in range(ROUNDS_OF_FEW if whole else ROUNDS):
         bits = tuple(bits_of(mk, uk) for mk, uk in zip(m, u, strict=True))
         usual = tuple(float(uk[0]) for uk in u)
         weights = Weights(comparisons, tuple(tuple(map(float, b)) for b in bits), usual, own, kinds)
-        scored = linker.score(weights, -1e9, SAMPLE_PAIRS)
+        scored = linker.score(weights, -1e9, None if whole else SAMPLE_PAIRS)
+        across = given.system[scored.left] != given.system[scored.right]
         seen = Observed(
             scored.level,
             scored.weight - sum_levels(scored.level, bits, apart),
-            systems[scored.left] != systems[scored.right],
+            across,
             np.full(len(scored.left), found.pairs / max(len(scored.left), 1)),
             totals,
             apart,
+            least_at_home(kinds),
         )
         fitted = fit_mixture(seen, start[0], u, expected, start[1])
         start = fitted.m, fitted.shares
         again = 2.0 * fitted.matches / records
-        own = tuple(float(f"{again * mk[0] / records:.6g}") for mk in fitted.m)
-        if again < SEVERAL:
-            break
+        if whole and turn < ROUNDS_OF_FEW - 1:
+            chance = _chances(seen, fitted.m, fitted.u, fitted.shares)
+            frequencies = _of_customers(linker, found, given, scored, chance)
+        elif not whole:
+            own = tuple(float(f"{again * mk[0] / records:.6g}") for mk in fitted.m)
+            if again < SEVERAL:
+                break
     if fitted.matches < FEW_MATCHES:
         status = (*status, "FEW_TRUE_PAIRS")
     return LinkModel(
@@ -173,10 +190,36 @@ def learn(linker: Linker, found: Found, counts: tuple[int, tuple[float, float]],
         thresholds=limits,
         rules=found.rules,
         skip=found.skip,
-        frequencies=found.frequencies,
+        frequencies=frequencies,
         trained=estimates.trained,
         status=status,
+        about=found.about,
     )
+
+
+def _chances(seen: Observed, m: tuple[Floats, ...], u: tuple[Floats, ...], shares: Shares) -> Floats:
+    """Return the probability of each pair with what has been learned."""
+    bits = tuple(bits_of(mk, uk) for mk, uk in zip(m, u, strict=True))
+    return probability(log_odds(sum_levels(seen.level, bits, seen.apart) + seen.adjust, seen.across, shares))
+
+
+def _of_customers(linker: Linker, found: Found, given: Given, scored: Scored, chance: Floats) -> pa.Table:
+    """Settle and return the frequencies of values among customers, by the pairs taken for one so far."""
+    likely = chance >= LIKELY
+    left, right = scored.left[likely], scored.right[likely]
+    times = given.times.astype(np.float64)
+    pairs = np.where(left == right, times[left] * (times[left] - 1.0) / 2.0, times[left] * times[right])
+    pairs = pairs * chance[likely]
+    columns = {c.frequency: k for k, c in enumerate(found.comparisons) if c.frequency is not None}
+    told = linker.values(left, right, tuple(columns))
+    counted = found.frequencies
+    parts = [counted.filter(pa.array([c == "word" for c in counted["column"].to_pylist()], pa.bool_()))]
+    for column, k in columns.items():
+        agreed = scored.level[likely, k] == 0
+        values = told[f"{column}_l"].filter(pa.array(agreed)).to_pylist()
+        parts.append(frequencies_of_customers(counted, column, values, pairs[agreed]))
+    order = [("column", "ascending"), ("value", "ascending")]
+    return linker.frequencies(found.comparisons, pa.concat_tables(parts).sort_by(order), True)
 
 
 def _start(

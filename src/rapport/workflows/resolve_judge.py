@@ -117,7 +117,9 @@ def totals_of(given: Given) -> tuple[float, float]:
 
 def weights_of(model: LinkModel) -> Weights:
     """Return how a model weighs pairs."""
-    return Weights(model.comparisons, model.bits, model.usual, model.own, kinds_of_strangers(model.comparisons))
+    return Weights(
+        model.comparisons, model.bits, model.usual, model.own, kinds_of_strangers(model.comparisons, model.about)
+    )
 
 
 def floor_of(model: LinkModel) -> float:
