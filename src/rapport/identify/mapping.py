@@ -412,7 +412,7 @@ def _tokens_mean(name: str) -> bool:
 
 
 def _fill_beside(filled: list[Filled], by_column: dict[str, Filled], seen: Mapping[str, Contents]) -> None:
-    """Fill a column that nothing names by what stands beside it: a surname beside a given name, a town beside a code."""
+    """Fill what nothing names by what stands beside it: a surname by a given name, a town by a postal code."""
     used = {f.file_column for f in filled}
     for column, beside, least, most in (("surname", "given_name", 0.2, 1.0), ("city", "postal_code", 0.0, 0.35)):
         if beside in by_column and column not in by_column and "full_name" not in by_column:

@@ -5,8 +5,8 @@ follows from the customers who bear a value, and those are estimated from the pa
 Arithmetic on arrays and tables; nothing is read.
 
 With n records of a value and t true pairs among them, about ``k = n^2 / (n + 2 t)`` customers bear it (exact where
-each has equally many records). One customer having it, ``k - 1 + g`` others out of all may, where g, for the one nobody
-else was seen with, is the frequency that Good (1953) gives a value seen once, ``2 N2 / N1``.
+each has equally many records). One customer having it, ``k - 1 + g`` others out of all may, where g, for the one
+nobody else was seen with, is the frequency that Good (1953) gives a value seen once, ``2 N2 / N1``.
 """
 
 from __future__ import annotations
