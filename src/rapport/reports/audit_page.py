@@ -40,13 +40,15 @@ def render_audit(found: Mapping[str, Any], programme: str, currency: str) -> str
         keep_trailing_newline=True,
     )
     collect = found["collect"]
-    sections = [_collect(collect, currency), _people(found["people"]), _agreement(found["agreement"])]
+    sections = [_no_people()]
+    if collect:
+        sections = [_collect(collect, currency), _people(found["people"]), _agreement(found["agreement"])]
     return environment.get_template("audit.html.j2").render(
         programme=programme,
         currency=currency,
         as_of=collect["as_of"].isoformat() if collect else "",
         summary=_summary(found, currency),
-        sections=(*(sections if collect else [_no_people()]), _sources(found["fields"], found["summary"])),
+        sections=(*sections, _sources(found["fields"], found["summary"])),
     )
 
 
