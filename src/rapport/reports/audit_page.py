@@ -158,7 +158,7 @@ def _people(rows: Sequence[Row]) -> Section:
     systems = tuple(dict.fromkeys(r["system"] for r in held))
     says = (
         "Usable is the share of a system's records whose value can be read and may identify somebody.",
-        "A field does not have to be perfect to be used: one that 70 % have works for those 70 %.",
+        "A field does not have to be perfect to be used: one that seven in ten have works for those seven.",
     )
     tables = [_system(s, [r for r in held if r["system"] == s]) for s in systems]
     absent = [r for r in rows if r["system"] == UNMAPPED]
