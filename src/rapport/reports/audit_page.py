@@ -40,13 +40,15 @@ def render_audit(found: Mapping[str, Any], programme: str, currency: str) -> str
         keep_trailing_newline=True,
     )
     collect = found["collect"]
-    sections = [_collect(collect, currency), _people(found["people"]), _agreement(found["agreement"])]
+    sections = [_no_people()]
+    if collect:
+        sections = [_collect(collect, currency), _people(found["people"]), _agreement(found["agreement"])]
     return environment.get_template("audit.html.j2").render(
         programme=programme,
         currency=currency,
         as_of=collect["as_of"].isoformat() if collect else "",
         summary=_summary(found, currency),
-        sections=(*(sections if collect else [_no_people()]), _sources(found["fields"], found["summary"])),
+        sections=(*sections, _sources(found["fields"], found["summary"])),
     )
 
 
@@ -156,7 +158,7 @@ def _people(rows: Sequence[Row]) -> Section:
     systems = tuple(dict.fromkeys(r["system"] for r in held))
     says = (
         "Usable is the share of a system's records whose value can be read and may identify somebody.",
-        "A field does not have to be perfect to be used: one that 70 % have works for those 70 %.",
+        "A field does not have to be perfect to be used: one that seven in ten have works for those seven.",
     )
     tables = [_system(s, [r for r in held if r["system"] == s]) for s in systems]
     absent = [r for r in rows if r["system"] == UNMAPPED]
