@@ -23,6 +23,7 @@ demo: $(STAMP)
 	$(BIN)/rapport demo --out demo
 
 test: $(STAMP)
+	@bash tools/need_postgresql.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(STAMP)

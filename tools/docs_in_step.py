@@ -17,6 +17,8 @@ import click
 
 from rapport.cli.main import COMMANDS, cli
 from rapport.core import errors
+from rapport.core.people import CLUSTERS, LINKS, PEOPLE, PERSON_COLUMNS, STANDARD
+from rapport.core.profiles import PROFILE
 from rapport.core.reasons import REASON_MEANINGS
 from rapport.core.tables import BOOSTS, CATALOGUE, DECISIONS, LOADED, READOUT, SCORES, SOURCE_COLUMNS, STATES, TOUCHES
 from rapport.program.model import Part, Program
@@ -211,8 +213,19 @@ def tables_page() -> str:
             f"| `{c.name}` | {c.kind} | {'yes' if c.required else ''} | {c.meaning} | {c.unlocks} |" for c in columns
         ]
         rows.append("")
+    rows.append("### people\n")
+    rows.append(
+        "| column | kind | several | identifies where verified | meaning | unlocks |\n|---|---|---|---|---|---|"
+    )
+    rows += [
+        f"| `{c.name}` | {c.kind} | {'yes' if c.several else ''} | {'yes' if c.identifies else ''} | {c.meaning} | "
+        f"{c.unlocks} |"
+        for c in PERSON_COLUMNS
+    ]
+    rows.append("")
+    known = {"people": PEOPLE, "standard": STANDARD, "links": LINKS, "clusters": CLUSTERS, "profile": PROFILE}
     written = {"states": STATES, "catalogue": CATALOGUE, "scores": SCORES, "decisions": DECISIONS, "touches": TOUCHES}
-    for name, schema in {**LOADED, **written, "readout": READOUT}.items():
+    for name, schema in {**known, **LOADED, **written, "readout": READOUT}.items():
         rows += [f"## {name}\n", "| column | type |\n|---|---|"]
         rows += [f"| `{f.name}` | {f.type} |" for f in schema]
         rows.append("")

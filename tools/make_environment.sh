@@ -21,5 +21,6 @@ if ! "$python" -m venv .venv 2>/dev/null; then
 fi
 echo "Installing (once) ..." >&2
 .venv/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
-.venv/bin/uv pip install -q --python .venv/bin/python --require-hashes -r requirements/dev.txt
+# Compiled ahead: many short processes run from here, and some machines are told to keep no compiled files.
+.venv/bin/uv pip install -q --compile-bytecode --python .venv/bin/python --require-hashes -r requirements/dev.txt
 .venv/bin/uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e .

@@ -8,24 +8,35 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapport import __version__
 from rapport.channels.outbox import Outbox, read_templates
 from rapport.engines.duckdb_engine import DuckDBEngine
 from rapport.engines.example_data import journey_folder
 from rapport.engines.source_files import digest_source
+from rapport.engines.splink_linker import SplinkLinker
 from rapport.engines.worksheet_cells import read_cells
+from rapport.program.model import Program
 from rapport.reports.gather import report_page
 from rapport.reports.worksheet_book import refuse_target, write_worksheet
 from rapport.stores.memory import Memory
 from rapport.stores.turn_store import TurnStore
+from rapport.workflows.link_ports import Linker
 from rapport.workflows.ports import Engine, Progress
 from rapport.workflows.state_ports import Tools
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+    from rapport.stores.identity import CustomerMemory
+    from rapport.workflows.identify import IdentifyTools
+    from rapport.workflows.known_customers import KnownCustomers
 
 _NAMED = ("duckdb", "lightgbm", "numpy", "pyarrow", "scipy")
 
@@ -35,12 +46,27 @@ def open_store(base: Path) -> TurnStore:
     return TurnStore(base)
 
 
-def tools_for(base: Path, progress: Progress) -> Tools:
-    """Return what the stages of a turn need, for a programme's folder."""
+def memory_address(base: Path, setting: str | None) -> URL:
+    """Return where the memory of a programme is: its folder, and what its setting `memory` says."""
+    from rapport.stores.database import memory_address
+
+    return memory_address(setting, base, os.environ)
+
+
+def open_customers(base: Path, setting: str | None) -> CustomerMemory:
+    """Return the memory of customers of a programme; a context that closes it."""
+    from rapport.stores.identity import CustomerMemory
+
+    return CustomerMemory(memory_address(base, setting))
+
+
+def tools_for(base: Path, progress: Progress, memory: str | None = None) -> Tools:
+    """Return what the stages of a turn need, for a programme's folder and its setting `memory`."""
     store = TurnStore(base)
+    place = store.state / "memory.db" if memory is None else memory_address(base, memory)
     return Tools(
         store=store,
-        memory=Memory(store.state / "memory.db"),
+        memory=Memory(place),
         make_engine=make_engine,
         progress=progress,
         digest=digest_source,
@@ -48,7 +74,49 @@ def tools_for(base: Path, progress: Progress) -> Tools:
         templates=read_templates,
         report=report_page,
         versions=versions,
+        know=lambda program, anew: know(program, base, progress, anew),
     )
+
+
+@contextmanager
+def identify_tools(program: Program, base: Path, progress: Progress) -> Iterator[IdentifyTools]:
+    """Lend what identify needs, for a programme and its folder."""
+    from rapport.workflows.identify import IdentifyTools
+
+    with open_customers(base, program.memory) as memory:
+        yield IdentifyTools(
+            TurnStore(base), memory, make_engine, make_linker, progress, digest_source, identity_versions
+        )
+
+
+def identity_versions() -> dict[str, str]:
+    """Return the versions that customers were identified with."""
+    return versions() | {name: version(name) for name in ("splink", "phonenumbers", "email-validator")}
+
+
+def know(program: Program, base: Path, progress: Progress, anew: bool) -> KnownCustomers | None:
+    """Return what is known of a programme's customers, once they are identified `anew` or as they were.
+
+    None where no people are declared.
+    """
+    from datetime import UTC, datetime
+
+    from rapport.workflows.identify import identify
+    from rapport.workflows.known_customers import known_customers
+
+    if not program.people:
+        return None
+    with identify_tools(program, base, progress) as tools:
+        if anew:
+            identify(program, base, tools, datetime.now(UTC))
+        return known_customers(program, base, tools.memory)
+
+
+def audit_page(found: dict[str, Any], program: Program) -> str:
+    """Return the audit of a programme as one HTML page."""
+    from rapport.reports.audit_page import render_audit
+
+    return render_audit(found, program.name, program.currency)
 
 
 def make_engine() -> AbstractContextManager[Engine]:
@@ -59,6 +127,11 @@ def make_engine() -> AbstractContextManager[Engine]:
 def make_large_engine(spill: Path, memory: str, threads: int) -> AbstractContextManager[Engine]:
     """Return an engine that keeps to a memory, such as ``4GB``, and spills to a folder."""
     return DuckDBEngine(threads=threads, memory_limit=memory, temp_directory=spill)
+
+
+def make_linker() -> AbstractContextManager[Linker]:
+    """Return what compares records."""
+    return SplinkLinker()
 
 
 def demo_data() -> Path | None:

@@ -22,6 +22,8 @@ HEAVY = [
     "rich",
     "vl_convert",
     "openpyxl",
+    "sqlalchemy",
+    "alembic",
 ]
 
 ASKING = """

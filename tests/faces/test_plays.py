@@ -117,9 +117,9 @@ def test_the_explanation_says_the_play_its_owner_worth_and_assumption(turned: Pa
         assert told in text
 
 
-def test_a_call_now_gives_the_same_as_the_turn(turned: Path) -> None:
+def test_a_call_now_gives_the_same_as_the_turn(turned: Path, tmp_path: Path) -> None:
     customer = next(iter(sorted(talks(turned))))
-    record = done("now", turned, customer, "--json").data
+    record = done("now", copied(turned, tmp_path / "shop"), customer, "--json").data
     row = next(r for r in table(turned, "decisions") if r["customer_id"] == customer)
     assert record["decision"]["offer_ids"] == row["offer_ids"]
     assert record["decision"]["expected_contribution_micros"] == row["expected_contribution_micros"]

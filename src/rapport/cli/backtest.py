@@ -41,7 +41,7 @@ def run(program: Path, weeks: int, last: date | None, campaign_kind: str) -> dic
 
     path = find_program(program)
     programme = read_program(path)
-    tools = tools_for(path.parent, StageProgress())
+    tools = tools_for(path.parent, StageProgress(), programme.memory)
     with tools.store.writing():
         loaded, _ = load_sources(programme, path.parent, tools)
         with tools.make_engine() as engine:

@@ -28,6 +28,9 @@ PARTS: dict[str, tuple[str, ...]] = {
     "lifetime": ("lifetime",),
     "features": ("features",),
     "nextbasket": ("nextbasket",),
+    "questions": ("questions",),
+    "resolve": ("resolve",),
+    "identify": ("resolve", "recognise", "import", "questions"),
 }
 """The benches that are functions ``workflows.bench_X.bench_X``; the names of the figures of a part begin with X."""
 
@@ -44,7 +47,9 @@ def bench_command(name: str, small: bool, only: tuple[str, ...], as_json: bool) 
     prices and a plan under a thousand limits. now: one decision at once, and a day of them. lifetime: forecasts of
     purchases on public and simulated customers, and their speed. features: a hundred million purchase lines to states
     and shortlists. nextbasket: the items of next baskets told from earlier ones, on the baskets of Ta-Feng in the
-    Parquet file that RAPPORT_TAFENG names. demo, starter: a whole turn of the demonstration, or of the small made-up
+    Parquet file that RAPPORT_TAFENG names. resolve: who is who on public records, and on a million and ten million
+    made up. questions: what asking is worth in made-up markets. identify: resolve, recognising one of a million,
+    importing ten million rows, questions. demo, starter: a whole turn of the demonstration, or of the small made-up
     shop.
     """
     from rapport.core.errors import LookupFailed, nearest

@@ -28,7 +28,7 @@ def needs_command(program: Path, group: str | None, by: str | None, turn_name: s
 
     path = find_program(program)
     programme = read_program(path)
-    tools = tools_for(path.parent, StageProgress())
+    tools = tools_for(path.parent, StageProgress(), programme.memory)
     turn = tools.store.require_turn(turn_name)
     tools.progress.start("profiles", None)
     found = needs_report(programme, tools, turn, by)

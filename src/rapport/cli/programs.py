@@ -1,4 +1,4 @@
-"""Commands about programmes: new, check, audit, demo."""
+"""Commands about programmes: new, check, demo."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import click
 
 from rapport.cli.main import COMMANDS
 from rapport.cli.options import json_option, program_argument
-from rapport.cli.output import give, give_json, say, table
-from rapport.cli.progress import StageProgress
+from rapport.cli.output import give, give_json, say
 
 DEMO_DAY = date(2017, 12, 4)
 """Four weeks before the data end, so that the demonstration can read out what happened next."""
@@ -51,50 +50,9 @@ def check_command(program: Path, as_json: bool) -> None:
     if found["locked_plays"]:
         locked = ", ".join(found["locked_plays"])
         give(f"  plays that lack data and so do nothing: {locked}; see rapport plays {program}")
+    if found["people"]:
+        give("  people: " + ", ".join(f"{name} from {place}" for name, place in found["people"].items()))
     give("  sources: " + ", ".join(f"{kind} from {file}" for kind, file in found["sources"].items()))
-
-
-@click.command("audit", help=COMMANDS["audit"])
-@program_argument
-@json_option
-def audit_command(program: Path, as_json: bool) -> None:
-    """Grade the data."""
-    from rapport.wiring import tools_for
-    from rapport.workflows.programs import find_program, read_program
-    from rapport.workflows.turn import load_sources, read_audit
-
-    path = find_program(program)
-    tools = tools_for(path.parent, StageProgress())
-    with tools.store.writing():
-        loaded, _ = load_sources(read_program(path), path.parent, tools)
-    audit, summary = read_audit(loaded, tools)
-    if as_json:
-        give_json({"fields": audit, "summary": summary})
-        return
-    rows = [
-        [
-            f["source"],
-            f["column"],
-            f["grade"],
-            *(_percent(f[k]) for k in ("fill", "validity", "usable")),
-            f["distinct"],
-            f["freshest"],
-            f["unlocks"],
-        ]
-        for f in audit
-    ]
-    head = ["source", "field", "grade", "filled", "valid", "usable", "distinct", "freshest", "unlocks"]
-    give(table(head, rows, right=range(3, 7)))
-    give("")
-    for source in summary["sources"]:
-        told = ", ".join(f"{n:,} {reason}" for reason, n in source["quarantined"].items()) or "none"
-        give(f"{source['source']}: {source['rows']:,} rows, {source['kept']:,} kept, in quarantine: {told}")
-    if summary["unknown_items"]:
-        give(f"{summary['unknown_items']:,} transaction lines are of products that the product source does not have")
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.1%}"
 
 
 @click.command("demo", help=COMMANDS["demo"])
@@ -121,4 +79,4 @@ def demo_command(out: Path, as_json: bool) -> None:
 
 def commands() -> dict[str, click.Command]:
     """Return the commands of this module by name."""
-    return {"new": new_command, "check": check_command, "audit": audit_command, "demo": demo_command}
+    return {"new": new_command, "check": check_command, "demo": demo_command}

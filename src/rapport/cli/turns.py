@@ -57,7 +57,7 @@ def run_turn(
     from rapport.workflows.turn import begin_turn, restart_turn, run_stages
     from rapport.workflows.turn_record import turn_name
 
-    tools = tools_for(path.parent, StageProgress())
+    tools = tools_for(path.parent, StageProgress(), programme.memory)
     with tools.store.writing():
         if restart:
             as_of = restart_turn(turn_name(as_of) if as_of else tools.store.require_turn(None), tools) or as_of
@@ -77,9 +77,10 @@ def _stage_command(stage: str) -> click.Command:
         from rapport.workflows.turn import reopen_turn, run_stages
 
         path = find_program(program)
-        tools = tools_for(path.parent, StageProgress())
+        programme = read_program(path)
+        tools = tools_for(path.parent, StageProgress(), programme.memory)
         with tools.store.writing():
-            turn = reopen_turn(read_program(path), path.parent, tools, turn_name)
+            turn = reopen_turn(programme, path.parent, tools, turn_name)
             record = run_stages(turn, tools, (stage,))
         _show_stage(stage, record, tools.store.turn_folder(turn.name), as_json)
 

@@ -75,7 +75,7 @@ def _open(program: Path) -> Any:
 
     path = find_program(program)
     programme = read_program(path)
-    return programme, path.parent, tools_for(path.parent, StageProgress())
+    return programme, path.parent, tools_for(path.parent, StageProgress(), programme.memory)
 
 
 def _editor(said: dict[str, Any]) -> tuple[str, str]:

@@ -23,10 +23,14 @@ The tree::
     │  ├─ TurnConflict              6   the programme or data changed under a turn that has begun
     │  ├─ StageMissing              6   an earlier stage has not been done
     │  ├─ TurnBusy                  6   another process works on the same programme
-    │  └─ StateDamaged              6   a file of the state folder cannot be read
+    │  ├─ StateDamaged              6   a file of the state folder cannot be read
+    │  ├─ StateNewer                6   a later version of Rapport has written the memory
+    │  └─ StateUnreachable          6   the memory cannot be opened or written: no server, no rights
     ├─ LookupFailed                 7   asked for something that is not there
     │  ├─ UnknownCustomer           7
     │  ├─ UnknownGroup              7   no needs group or trait of that name
+    │  ├─ UnknownMerge              7   no merge of that number that stands
+    │  ├─ UnknownTask               7
     │  └─ UnknownTurn               7
     ├─ TargetExists                 8   would overwrite what is there
     ├─ LimitError                   9   the limits that customers share
@@ -130,6 +134,14 @@ class StateDamaged(TurnError):
     """A file of the state folder cannot be read."""
 
 
+class StateNewer(TurnError):
+    """A later version of Rapport has written the memory."""
+
+
+class StateUnreachable(TurnError):
+    """The memory cannot be opened or written: no server, wrong password, no rights."""
+
+
 class LookupFailed(RapportError):
     """Something was asked for that is not there."""
 
@@ -142,6 +154,14 @@ class UnknownCustomer(LookupFailed):
 
 class UnknownGroup(LookupFailed):
     """No needs group, or trait to profile by, has this name."""
+
+
+class UnknownMerge(LookupFailed):
+    """No merge that stands has this number."""
+
+
+class UnknownTask(LookupFailed):
+    """No task has this number."""
 
 
 class UnknownTurn(LookupFailed):

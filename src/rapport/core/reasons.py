@@ -18,6 +18,23 @@ class RowReason(StrEnum):
     BAD_NUMBER = "BAD_NUMBER"
     REPEATED_KEY = "REPEATED_KEY"
     UNKNOWN_ITEM = "UNKNOWN_ITEM"
+    FORGOTTEN = "FORGOTTEN"
+
+
+class ValueReason(StrEnum):
+    """Why a value of a person's record is not used to know them; written as `column:REASON`."""
+
+    BLOCKED_VALUE = "BLOCKED_VALUE"
+    OVER_FREQUENT = "OVER_FREQUENT"
+    NOT_AN_EMAIL = "NOT_AN_EMAIL"
+    NOT_A_PHONE = "NOT_A_PHONE"
+    IMPOSSIBLE_PHONE = "IMPOSSIBLE_PHONE"
+    LACKS_AREA_CODE = "LACKS_AREA_CODE"
+    NOT_A_DAY = "NOT_A_DAY"
+    AMBIGUOUS_DAY = "AMBIGUOUS_DAY"
+    FUTURE_DAY = "FUTURE_DAY"
+    TOO_OLD = "TOO_OLD"
+    UNREADABLE = "UNREADABLE"
 
 
 class CustomerReason(StrEnum):
@@ -86,6 +103,18 @@ REASON_MEANINGS: dict[StrEnum, str] = {
     RowReason.BAD_NUMBER: "an amount cannot be read as a number, or is not finite",
     RowReason.REPEATED_KEY: "a unique key (declared, or a product, customer or campaign id) stands in an earlier row",
     RowReason.UNKNOWN_ITEM: "the product is not in the product source; the line counts, without an item",
+    RowReason.FORGOTTEN: "the customer was forgotten and stays so; the row is counted, its values are not kept",
+    ValueReason.BLOCKED_VALUE: "stands for no value, or is on the list of values that identify nobody",
+    ValueReason.OVER_FREQUENT: "stands on the records of so many people that it identifies none of them",
+    ValueReason.NOT_AN_EMAIL: "is not an e-mail address that mail could be sent to",
+    ValueReason.NOT_A_PHONE: "cannot be read as a phone number",
+    ValueReason.IMPOSSIBLE_PHONE: "no phone number of its country has this length",
+    ValueReason.LACKS_AREA_CODE: "a phone number that is whole only within its town",
+    ValueReason.NOT_A_DAY: "cannot be read as a day, or the calendar has no such day",
+    ValueReason.AMBIGUOUS_DAY: "day and month, or the century, can be read in two ways and nothing tells which",
+    ValueReason.FUTURE_DAY: "a day of birth that has not come yet",
+    ValueReason.TOO_OLD: "a day of birth more than 120 years ago",
+    ValueReason.UNREADABLE: "cannot be read as what its column holds",
     CustomerReason.BEST_VALUE: "the chosen treatment has the highest expected contribution",
     CustomerReason.EXPLORED: "the treatment was drawn by chance, to learn",
     CustomerReason.REPAIRED: "moved aside, or put in, so that no limit is broken; nothing is learned from it",

@@ -45,6 +45,11 @@ def audit_source(reading: Reading, counts: Mapping[str, Any]) -> list[dict[str, 
     return mapped + audit_absent(reading.kind, [c.column for c in reading.cells], reading.name)
 
 
+def audit_cells(source: str, cells: Sequence[Cell], counts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the audit rows of the columns that a source fills; counts as for `audit_source`."""
+    return [_audit_cell(source, cell, counts) for cell in cells]
+
+
 def audit_absent(kind: str, mapped: Sequence[str] = (), name: str | None = None) -> list[dict[str, Any]]:
     """Return audit rows for the columns of a kind of source that no file fills: what they would unlock."""
     return [

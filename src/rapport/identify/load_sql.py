@@ -109,7 +109,7 @@ def name_traits(columns: Sequence[str]) -> tuple[str, ...]:
     taken = dict.fromkeys([*STATES.names, *LOADED["customers"].names], "a column of Rapport's own")
     names = []
     for column in columns:
-        name = _snake(column)
+        name = snake(column)
         if name in taken or not name:
             raise ProgramInvalid(
                 f"program.toml: sources.customers.traits names {column!r} - it would be called {name!r}, which is "
@@ -120,7 +120,8 @@ def name_traits(columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _snake(text: str) -> str:
+def snake(text: str) -> str:
+    """Return a name in lower snake case, empty where nothing of it can stand in one."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)
     return re.sub(r"\W+", "_", apart).strip("_").lower()
 
@@ -345,40 +346,54 @@ def unknown_items_sql() -> str:
     return "SELECT count(*) AS lines FROM transactions t ANTI JOIN products p USING (product_id)"
 
 
-def customers_sql(listed: str, known: str, crosswalk: str, traits: Sequence[str]) -> str:
-    """Return SQL for the table of customers: every id that a source knows, ordered by key.
+@dataclass(frozen=True)
+class Tables:
+    """Names of the tables that `customers_sql` reads.
+
+    listed : rows of customer sources: place BIGINT that counts them over all sources, customer_id, household_id,
+        traits
+    known : customer_id VARCHAR, customer_key BIGINT of distinct customers
+    households : households by customer of the crosswalk: customer_id, household_id
+    identified : people who were identified: customer_id, traits
+    """
+
+    listed: str
+    known: str
+    households: str
+    identified: str
+
+
+def customers_sql(tables: Tables, traits: Sequence[str], identified: Sequence[str]) -> str:
+    """Return SQL for the table of customers: every id that a source or identify knows, ordered by key.
 
     Parameters
     ----------
-    listed : str
-        Name of a table of the rows of customer sources: place BIGINT that counts them over all sources, customer_id,
-        household_id, traits.
-    known : str
-        Name of a table (customer_id VARCHAR, customer_key BIGINT) of distinct customers.
-    crosswalk : str
-        Name of a table of households by customer: customer_id, household_id.
-    traits : sequence of str
-        Columns of `listed` that are traits.
+    tables : Tables
+    traits, identified : sequence of str
+        Columns of the tables `listed` and `identified` that are traits.
 
     Returns
     -------
     str
         Nothing to bind. Columns: customer_key, customer_id, household_id (that of the crosswalk, else of a source,
         else the customer's own id), listed BOOLEAN, traits VARCHAR. Where several rows are of one customer the first
-        that says something counts.
+        that says something counts; what was identified comes before what a source says.
     """
     firsts = "".join(
         f", arg_min({quoted(c)}, place) FILTER (WHERE {quoted(c)} IS NOT NULL) AS {quoted(c)}"
         for c in ("household_id", *traits)
     )
-    shown = "".join(f", h.{quoted(t)}" for t in traits)
+    told = {t: f"h.{quoted(t)}" for t in traits}
+    told |= {t: f"coalesce(i.{quoted(t)}, h.{quoted(t)})" if t in told else f"i.{quoted(t)}" for t in identified}
+    shown = "".join(f", {value} AS {quoted(t)}" for t, value in told.items())
     return (
-        f"WITH h AS (SELECT customer_id{firsts} FROM {quoted(listed)} GROUP BY customer_id),\n"
-        f"x AS (SELECT customer_id, min(household_id) AS household_id FROM {quoted(crosswalk)} GROUP BY 1)\n"
+        f"WITH h AS (SELECT customer_id{firsts} FROM {quoted(tables.listed)} GROUP BY customer_id),\n"
+        f"x AS (SELECT customer_id, min(household_id) AS household_id FROM {quoted(tables.households)} GROUP BY 1)\n"
         "SELECT k.customer_key, k.customer_id, coalesce(x.household_id, h.household_id, k.customer_id) AS "
-        f"household_id, h.customer_id IS NOT NULL AS listed{shown}\n"
-        f"FROM {quoted(known)} k LEFT JOIN h ON h.customer_id = k.customer_id "
-        "LEFT JOIN x ON x.customer_id = k.customer_id ORDER BY k.customer_key"
+        f"household_id, h.customer_id IS NOT NULL OR i.customer_id IS NOT NULL AS listed{shown}\n"
+        f"FROM {quoted(tables.known)} k LEFT JOIN h ON h.customer_id = k.customer_id "
+        f"LEFT JOIN x ON x.customer_id = k.customer_id "
+        f"LEFT JOIN {quoted(tables.identified)} i ON i.customer_id = k.customer_id ORDER BY k.customer_key"
     )
 
 

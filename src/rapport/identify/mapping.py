@@ -27,6 +27,7 @@ LEAST = 0.5
 ROW_NUMBER = "__row"
 """In place of a record id where a file has none: the number of the row."""
 
+_LANGUAGE = frozenset({"language", "languages", "lang", "locale", "sprache", "langue", "idioma", "lingua"})
 _SEVERAL = frozenset(c.name for c in PERSON_COLUMNS if c.several)
 _IDS = frozenset({"record_id", "person_number", "card_number", "device_id", "household_id", "account_id"})
 _PERSONAL = ("given_name", "surname", "middle_name", "birth_date", "gender", "person_number")
@@ -271,7 +272,9 @@ def _claims(name: str, c: Contents) -> list[Claim]:
         told = "empty" if not c.values else percent(min(how, 1.0), f"fit ({meant})")
         claims.append(Claim(column, name, weighed(named, how, not c.values), f"its name; {told}"))
     if c.values:
-        claims += [Claim(n, name, sure, why) for n, sure, why in _told_by_contents(c)]
+        # Codes of languages look like those of countries.
+        apart = {"country"} if _LANGUAGE & set(_tokens(name)) else set()
+        claims += [Claim(n, name, sure, why) for n, sure, why in _told_by_contents(c) if n not in apart]
     return claims
 
 

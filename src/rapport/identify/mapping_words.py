@@ -80,7 +80,8 @@ PERSON_NAMES: dict[str, str] = {
     "updated_at": "updatedat updated lastupdated modified modifiedat lastmodified lastmodifieddate "
     "changedat lastchange "
     "geaendertam aktualisiert letzteaenderung modifiele misajour datemaj actualizado fechaactualizacion "
-    "fechamodificacion timestamp updatedate updatets modifieddate lastupdate mtime changed systemmodstamp",
+    "fechamodificacion timestamp updatedate updatets modifieddate lastupdate mtime changed systemmodstamp "
+    "geaendert lastspoken lastseen lastcontact",
 }
 """Rapport's column -> names of columns that say it."""
 
@@ -90,11 +91,11 @@ SOURCE_NAMES: dict[str, str] = {
     "cardholder shopperid buyerid personid contactid kundennr kundennummer kundenid kdnr idclient "
     "noclient codeclient idcliente numcliente codigocliente accountid accountno id custno customerkey "
     "client kunde cliente cid user uid householdid householdkey hhid household memberkey loyaltyid "
-    "cardnumber cardno custkey clientno visitorid",
+    "cardnumber cardno custkey clientno visitorid account caller",
     "household_id": "householdid household hhid householdkey haushalt haushaltsid haushaltsnr foyer "
     "idfoyer hogar idhogar",
     "basket_id": "basketid basket transactionid transid orderid orderno ordernumber invoiceno invoiceid invoice "
-    "invoicenumber receiptid receiptno receipt ticketid ticket tripid belegnr bonnr bon bestellnr "
+    "invoicenumber order receiptid receiptno receipt ticketid ticket tripid belegnr bonnr bon bestellnr "
     "bestellnummer rechnungsnr rechnungsnummer kassenbon commandeid numcommande commande facture "
     "idcommande numticket pedido idpedido numpedido factura numfactura tickets transaction trxid orderkey "
     "salesid",

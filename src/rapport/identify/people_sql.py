@@ -1,193 +1,201 @@
-"""How records of people are read from a system: SQL that trims each value and counts what each column holds.
+"""How a system's columns become records of people: SQL that trims each value, or says why a row cannot be used.
 
-Why it exists: the original of a record is kept, so nothing is changed here beyond trimming; what a value means is the
-business of the standardiser. Only SQL text is made; no file is opened.
+Why it exists: the original is kept as the system holds it, so nothing is changed here beyond trimming; what a value
+means is said by standardising. A row without an id, or with the id of an earlier row, is set aside with its reason.
+Only SQL text is made here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from rapport.core.errors import ProgramInvalid, SourceColumns, nearest
 from rapport.core.people import PEOPLE, PERSON_COLUMNS
-from rapport.identify.audit import UNMAPPED, grade
-from rapport.identify.load_sql import ROW
+from rapport.core.reasons import RowReason
 from rapport.identify.value_sql import Cell, bounded_sql, family_of, held_sql, quoted, value_sql
 from rapport.program.identify import People
 
-_KINDS = {"id": "id", "time": "time"}
-_VALID = {
-    "email": "regexp_matches({v}, '^[^@\\s]+@[^@\\s]+[.][^@\\s]+$')",
-    "phone": "length(regexp_replace({v}, '[^0-9]', '', 'g')) BETWEEN 6 AND 17",
-    "day": "regexp_matches({v}, '[0-9]{{4}}') AND length(regexp_replace({v}, '[^0-9]', '', 'g')) >= 6",
-    "name": "regexp_matches({v}, '[^0-9\\s[:punct:]]')",
-}
-"""When a value may be of its kind, as far as that is told without reading it; other kinds: wherever it is filled."""
+ROW = "__row"
+_SEVERAL = frozenset(c.name for c in PERSON_COLUMNS if c.several)
+_KINDS = {"record_id": "id", "updated_at": "time"}
+"""Kinds of values that are read; all others are text as it stands."""
 
 
 @dataclass(frozen=True)
 class PeopleReading:
-    """How one system is read: a view of the engine, its cells, the names of its traits, what to bind."""
+    """How the records of one system are read: a view of the engine, its cells, traits by name, what to bind."""
 
     system: str
     kind: str
     view: str
     cells: tuple[Cell, ...]
-    kinds: tuple[str, ...]
-    traits: tuple[str, ...]
-    params: dict[str, str]
+    traits: tuple[str, ...] = ()
+    params: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, column: str) -> tuple[Cell, ...]:
-        """Return the cells that fill a column, in the order of the mapping."""
+        """Return the cells that fill one of Rapport's columns."""
         return tuple(c for c in self.cells if c.column == column)
 
 
-def plan_people(source: People, view: str, schema: pa.Schema, home: str, traits: Sequence[str]) -> PeopleReading:
-    """Return how a system of people is read.
+def plan_people(people: People, view: str, schema: pa.Schema, traits: Mapping[str, str], home: str) -> PeopleReading:
+    """Return how a system is to be read.
 
     Parameters
     ----------
-    source : People
+    people : People
+        The mapping.
     view : str
-        Name under which the engine knows the system, its rows counted in ``__row``.
+        Name under which the engine knows the records, with their rows counted in ``__row``.
     schema : pyarrow.Schema
         Columns of the view.
+    traits : mapping of str to str
+        Name of each trait by the system's column.
     home : str
         Time zone of the programme.
-    traits : sequence of str
-        Names of the source's traits, in its order.
 
     Raises
     ------
     SourceColumns
         Columns of the mapping are not there; one line for each.
     """
-    _refuse_absent(source, schema.names)
+    there = [n for n in schema.names if n != ROW]
+    _refuse_absent(people, there)
+    declared = {c.name: c.unlocks for c in PERSON_COLUMNS}
     cells: list[Cell] = []
-    kinds: list[str] = []
-    for declared in PERSON_COLUMNS:
-        named = source.columns.get(declared.name, ())
-        for name in (named,) if isinstance(named, str) else named:
-            family = family_of(schema.field(name).type)
-            kind = _KINDS.get(declared.kind, "text")
-            required = declared.name == "record_id"
-            cells.append(Cell(len(cells), declared.name, name, kind, required, declared.unlocks, family))
-            kinds.append(declared.kind)
-    for name, trait in zip(source.traits, traits, strict=True):
-        family = family_of(schema.field(name).type)
-        cells.append(Cell(len(cells), trait, name, "text", False, f"profiles and segments by {trait}", family))
-        kinds.append("text")
-    zone = source.timezone or home
-    params = {"zone": zone, "home": home}
-    return PeopleReading(source.name, source.kind, view, tuple(cells), tuple(kinds), tuple(traits), params)
+    for name, column in _mapped(people):
+        kind = _KINDS.get(name, "text")
+        family = family_of(schema.field(column).type)
+        cells.append(Cell(len(cells), name, column, kind, name == "record_id", declared[name], family))
+    for column in people.traits:
+        family = family_of(schema.field(column).type)
+        told = f"profiles and rules by {traits[column]}"
+        cells.append(Cell(len(cells), traits[column], column, "text", False, told, family))
+    zone = people.timezone or home
+    names = tuple(traits[c] for c in people.traits)
+    return PeopleReading(people.name, people.kind, view, tuple(cells), names, {"zone": zone, "home": home})
 
 
-def _refuse_absent(source: People, there: Sequence[str]) -> None:
-    wanted = [(f"columns.{n}", c) for n, v in source.columns.items() for c in ((v,) if isinstance(v, str) else v)]
+def people_traits(people: tuple[People, ...], named: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the traits of all systems, each once, in the order of the programme.
+
+    Parameters
+    ----------
+    people : tuple of People
+    named : mapping of str to str
+        Name of each trait by the systems' columns.
+
+    Raises
+    ------
+    ProgramInvalid
+        A trait would have the name of a column of records.
+    """
+    found = dict.fromkeys(named[c] for p in people for c in p.traits)
+    for name in found:
+        if name in PEOPLE.names:
+            raise ProgramInvalid(
+                f"program.toml: people.traits names {name!r}, which is a column of records of its own; map it under "
+                "columns instead. Take it out of traits."
+            )
+    return tuple(found)
+
+
+def _mapped(people: People) -> Iterator[tuple[str, str]]:
+    for name, columns in people.columns.items():
+        for column in (columns,) if isinstance(columns, str) else columns:
+            yield name, column
+
+
+def _refuse_absent(people: People, there: list[str]) -> None:
     lines = []
-    for where, column in [*wanted, *(("traits", t) for t in source.traits)]:
+    wanted = [(f"columns.{n}", c) for n, c in _mapped(people)]
+    for where, column in [*wanted, *(("traits", t) for t in people.traits)]:
         if column not in there:
             alike = [t for t in there if t.casefold() == column.casefold()]
             close = f" Did you mean {alike[0]}?" if alike else nearest(column, there)
-            shown = ", ".join([n for n in there if n != ROW][:60])
             lines.append(
-                f"program.toml: people.{source.name}.{where} names {column!r} - not in {source.shown}; it has: "
-                f"{shown}.{close} Mend the mapping."
+                f"program.toml: people.{people.name}.{where} names {column!r} - not in the system; it has: "
+                f"{', '.join(there)}.{close} Mend the mapping."
             )
     if lines:
         raise SourceColumns("\n".join(lines))
 
 
-def trait_names(columns: Sequence[str], snake: Sequence[str], system: str) -> tuple[str, ...]:
-    """Return the names of traits of people, which may be none of the columns of PEOPLE.
-
-    Raises
-    ------
-    ProgramInvalid
-        A name is taken.
-    """
-    for column, name in zip(columns, snake, strict=True):
-        if name in PEOPLE.names or not name:
-            raise ProgramInvalid(
-                f"program.toml: people.{system}.traits names {column!r} - it would be called {name!r}, which is a "
-                "column of Rapport's own; names must differ. Map it under columns, or rename it in the source."
-            )
-    return tuple(snake)
-
-
-def people_sql(reading: PeopleReading) -> str:
-    """Return SQL for the records of a system in its order: ``__row``, and for every cell n its value v0, v1, ...
-
-    Parameters to bind: ``$zone``, ``$home``. Values are trimmed text, NULL where empty; of a time the instant.
-    """
-    return f"{_read(reading)}\nSELECT {ROW}, {', '.join(c.value for c in reading.cells)} FROM bounded"
-
-
-def _read(reading: PeopleReading) -> str:
-    cells = reading.cells
-    held = ", ".join(f"{held_sql(c)} AS {c.held}" for c in cells)
-    read = ", ".join(f"{c.held}, {_value(c)} AS {c.value}" for c in cells)
-    bounded = ", ".join(f"{c.held}, {bounded_sql(c)} AS {c.value}" for c in cells)
-    zones = "$zone IS NOT NULL AND $home IS NOT NULL"
+def _read_sql(reading: PeopleReading) -> str:
+    """Return the CTEs up to `judged`: each row with its values, and `again` for a repeated id."""
+    held = ", ".join(f"{held_sql(c)} AS {c.held}" for c in reading.cells)
+    read = ", ".join(f"{c.held}, {value_sql(c)} AS {c.value}" for c in reading.cells)
+    bounded = ", ".join(f"{c.held}, {bounded_sql(c)} AS {c.value}" for c in reading.cells)
+    (key,) = reading.of("record_id")
+    again = f"{key.value} IS NOT NULL AND row_number() OVER (PARTITION BY {key.value} ORDER BY {ROW}) > 1"
     return (
-        f"WITH held AS (SELECT {ROW}, {held} FROM {quoted(reading.view)} WHERE {zones}),\n"
-        f"read AS (SELECT {ROW}, {read} FROM held),\n"
-        f"bounded AS (SELECT {ROW}, {bounded} FROM read)"
+        f"WITH held AS (SELECT {ROW}, {held} FROM {quoted(reading.view)} WHERE $zone IS NOT NULL AND $home IS NOT "
+        f"NULL),\nread AS (SELECT {ROW}, {read} FROM held),\nbounded AS (SELECT {ROW}, {bounded} FROM read),\n"
+        f"judged AS (SELECT *, {again} AS again FROM bounded)"
     )
 
 
-def _value(cell: Cell) -> str:
-    if cell.kind == "time":
-        return value_sql(cell)
-    return f"CAST({value_sql(cell)} AS VARCHAR)"
+def records_sql(reading: PeopleReading, traits: tuple[str, ...]) -> str:
+    """Return SQL for the records of a system that can be used, in the order of the system.
 
-
-def people_counts_sql(reading: PeopleReading, table: str) -> str:
-    """Return SQL that counts, over `people_sql`'s rows kept in a table, rows and for every cell n f, r and d.
-
-    Columns: rows BIGINT; f0 filled, r0 such as its kind is, d0 different, f1, ...; newest DATE of the last changes,
-    or NULL. Nothing to bind.
+    Parameters to bind: ``$zone``, ``$home``. Columns: ``__row``, those of `PEOPLE` but record_key, then the traits of
+    all systems, NULL where this one has none of the name.
     """
-    parts = ["count(*) AS rows"]
-    for cell, kind in zip(reading.cells, reading.kinds, strict=True):
-        n, v = cell.position, cell.value
-        valid = _VALID.get(kind)
-        read = f"count(*) FILTER (WHERE {valid.format(v=v)})" if valid else f"count({v})"
-        parts.append(f"count({v}) AS f{n}, {read} AS r{n}, count(DISTINCT {v}) AS d{n}")
+    (key,) = reading.of("record_id")
+    columns = [ROW, "$system AS system", f"{key.value} AS record_id", "$kind AS kind"]
+    said = [n for n in PEOPLE.names if n not in {"record_key", "system", "record_id", "kind"}]
+    columns += [f"{_column_sql(reading, name)} AS {quoted(name)}" for name in said]
+    for name in traits:
+        cells = reading.of(name) if name in reading.traits else ()
+        columns.append(f"{cells[0].value if cells else 'CAST(NULL AS VARCHAR)'} AS {quoted(name)}")
+    return (
+        f"{_read_sql(reading)}\nSELECT {', '.join(columns)} FROM judged WHERE {key.value} IS NOT NULL AND NOT again "
+        f"ORDER BY {ROW}"
+    )
+
+
+def _column_sql(reading: PeopleReading, name: str) -> str:
+    cells = reading.of(name)
+    if name in _SEVERAL:
+        told = ", ".join(c.value for c in cells) or "CAST(NULL AS VARCHAR)"
+        return f"[x FOR x IN [{told}] IF x IS NOT NULL]"
+    if name == "updated_at":
+        return cells[0].value if cells else "CAST(NULL AS TIMESTAMPTZ)"
+    return cells[0].value if cells else "CAST(NULL AS VARCHAR)"
+
+
+def set_aside_sql(reading: PeopleReading) -> str:
+    """Return SQL for the records that cannot be used, each with its reason, in the order of the system.
+
+    Parameters to bind: ``$zone``, ``$home``, ``$system``. Columns: source, row, column (the system's), value, reason.
+    """
+    (key,) = reading.of("record_id")
+    column = "'" + key.file_column.replace("'", "''") + "'"
+    reason = (
+        f"CASE WHEN again THEN '{RowReason.REPEATED_KEY.value}' WHEN {key.held} IS NULL THEN "
+        f"'{RowReason.MISSING_KEY.value}' ELSE '{RowReason.NEGATIVE_ID.value}' END"
+    )
+    return (
+        f'{_read_sql(reading)}\nSELECT $system AS source, {ROW} AS row, {column} AS "column", '
+        f'CAST({key.held} AS VARCHAR) AS "value", {reason} AS reason FROM judged '
+        f"WHERE again OR {key.value} IS NULL ORDER BY {ROW}"
+    )
+
+
+def counts_sql(reading: PeopleReading) -> str:
+    """Return SQL that counts a system in one row, as `rapport.identify.load_sql.audit_sql` does.
+
+    Parameters to bind: ``$zone``, ``$home``. Columns: rows; for every cell n f (filled), r (read), d (distinct
+    values) and t, the newest local day of a record that has it, NULL where the system has no time of change.
+    """
     at = reading.of("updated_at")
-    parts.append(f"CAST(max({at[0].value}) AS DATE) AS newest" if at else "CAST(NULL AS DATE) AS newest")
-    return f"SELECT {', '.join(parts)} FROM {quoted(table)}"
-
-
-def people_audit(reading: PeopleReading, counts: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the audit rows of a system: its columns and traits, then columns that it does not fill."""
-    rows = int(counts["rows"])
-    audited = []
+    parts = ["count(*) AS rows"]
     for cell in reading.cells:
-        filled, read = int(counts[f"f{cell.position}"]), int(counts[f"r{cell.position}"])
-        audited.append(
-            {
-                "source": reading.system,
-                "column": cell.column,
-                "source_column": cell.file_column,
-                "rows": rows,
-                "fill": filled / rows if rows else 0.0,
-                "validity": read / filled if filled else 0.0,
-                "distinct": int(counts[f"d{cell.position}"]),
-                "freshest": counts["newest"],
-                "usable": read / rows if rows else 0.0,
-                "grade": grade(read, rows),
-                "unlocks": cell.unlocks,
-            }
-        )
-    absent = {"source_column": None, "rows": 0, "fill": 0.0, "validity": 0.0, "distinct": 0, "freshest": None}
-    audited += [
-        {"source": reading.system, "column": c.name, **absent, "usable": 0.0, "grade": UNMAPPED, "unlocks": c.unlocks}
-        for c in PERSON_COLUMNS
-        if not reading.of(c.name)
-    ]
-    return audited
+        n = cell.position
+        newest = f"max({at[0].value}) FILTER (WHERE {cell.value} IS NOT NULL)" if at else None
+        fresh = f"CAST(timezone($home, {newest}) AS DATE)" if newest else "CAST(NULL AS DATE)"
+        parts.append(f"count({cell.held}) AS f{n}, count({cell.value}) AS r{n}, count(DISTINCT {cell.value}) AS d{n}")
+        parts.append(f"{fresh} AS t{n}")
+    return f"{_read_sql(reading)}\nSELECT {', '.join(parts)} FROM judged"

@@ -16,6 +16,7 @@ from rapport.program.part import Name, Part, Share, Text, names_differ
 
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 Positive = Annotated[float, Field(strict=True, gt=0.0, le=1e9, allow_inf_nan=False)]
+Criterion = Literal["corrected", "answered", "belief", "freshest"]
 Days = Annotated[int, Field(strict=True, ge=1, le=36_500)]
 
 IDENTIFYING = tuple(c.name for c in PERSON_COLUMNS if c.identifies)
@@ -96,7 +97,7 @@ class Identify(Part):
     """When records are one customer, what is blocked, how long traits hold."""
 
     country: Country = Field(default="US", description="Country of records that name none, ISO 3166 alpha-2.")
-    wrong_merge_cost: Positive = Field(default=100.0, description="What it costs to take two customers for one.")
+    wrong_merge_cost: Positive = Field(default=20.0, description="What it costs to take two customers for one.")
     missed_merge_cost: Positive = Field(default=1.0, description="What it costs to take one customer for two.")
     review_cost: Positive = Field(
         default=0.1, description="What it costs to have a person look at a pair; dearer doubts go to review."
@@ -111,10 +112,30 @@ class Identify(Part):
         default_factory=dict,
         description="Days after which a trait is believed half as much; of a trait not named, 730.",
     )
+    survivorship: tuple[Criterion, ...] = Field(
+        default=("corrected", "answered", "belief", "freshest"),
+        min_length=1,
+        description="What decides where sources differ about a trait, the first that tells values apart: a person "
+        "put it right; the customer said so; how far it is believed; when it was seen.",
+    )
+    answer_trust: Share = Field(
+        default=0.9, description="How far answers of customers about themselves are believed."
+    )
+    correction_trust: Share = Field(default=1.0, description="How far what a person put right is believed.")
+    questions_per_contact: Annotated[int, Field(strict=True, ge=1, le=2)] = Field(
+        default=1, description="Questions asked in one contact, at most."
+    )
     outdated_below: Share = Field(default=0.25, description="A trait believed less than this is outdated.")
     outdated: Literal["keep", "ask", "delete"] = Field(
         default="ask", description="What is done with outdated traits: kept, asked again, or deleted."
     )
+
+    @model_validator(mode="after")
+    def _criteria_differ(self) -> Identify:
+        twice = sorted({c for c in self.survivorship if self.survivorship.count(c) > 1})
+        if twice:
+            raise ValueError(f"survivorship names {', '.join(twice)} more than once; each may stand once")
+        return self
 
 
 def check_people(people: tuple[People, ...]) -> None:

@@ -12,11 +12,13 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from rapport.core.errors import nearest
+from rapport.program.accounts import Accounts
 from rapport.program.identify import Identify, People, check_people
 from rapport.program.needs import Needs
 from rapport.program.part import Condition, Name, NotNegative, Odds, Part, Share, Text, one_of
 from rapport.program.plays import Plays
 from rapport.program.potential import Potential, Prospects, check_potential
+from rapport.program.questions import Question, check_questions
 from rapport.program.shared import Include, Kind, Lever, Limit, check_channels, check_shared
 from rapport.program.source import Source, SourceKind, known_zone
 from rapport.program.tiers import BY_VALUE, Report, check_hysteresis, check_segments
@@ -261,7 +263,7 @@ class Program(Part):
 
     LATER: ClassVar[frozenset[str]] = frozenset(
         {"limits", "levers", "kinds", "includes", "value", "potential", "prospects", "report", "plays", "needs"}
-        | {"people", "identify", "memory"}
+        | {"people", "identify", "memory", "questions", "accounts"}
     )
 
     name: Text = Field(description="Name of the programme.")
@@ -305,6 +307,10 @@ class Program(Part):
     )
     people: tuple[People, ...] = Field(default=(), description="Systems that hold records of people.")
     identify: Identify = Field(default_factory=Identify, description="When records are one customer.")
+    questions: tuple[Question, ...] = Field(
+        default=(), max_length=100, description="What customers may be asked, and what asking costs."
+    )
+    accounts: Accounts = Field(default_factory=Accounts, description="Which organisations are wanted.")
 
     @field_validator("timezone")
     @classmethod
@@ -360,6 +366,7 @@ class Program(Part):
         check_potential(self.potential, self.traits)
         check_segments(self.report, self.traits)
         check_people(self.people)
+        check_questions(self.questions, [c.name for c in self.channels])
         for position, source in enumerate(self.sources):
             if source.system is not None:
                 one_of(source.system, [p.name for p in self.people], "sources", position, "system")
@@ -370,9 +377,14 @@ class Program(Part):
         return next((s for s in self.sources if s.kind == kind), None)
 
     @property
-    def traits(self) -> tuple[str, ...]:
+    def source_traits(self) -> tuple[str, ...]:
         """Columns that are kept as traits, of all sources of customers."""
         return tuple(dict.fromkeys(t for s in self.sources for t in s.traits))
+
+    @property
+    def traits(self) -> tuple[str, ...]:
+        """Columns that customers of a turn carry as traits: those of their sources, then what people are known by."""
+        return tuple(dict.fromkeys([*self.source_traits, *self.identify.traits]))
 
 
 def refuse_repeats(what: str, names: list[str]) -> None:

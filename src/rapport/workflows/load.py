@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,6 +32,7 @@ from rapport.identify.load_sql import (
     NATURAL_KEYS,
     ROW,
     Reading,
+    Tables,
     accepted_sql,
     audit_sql,
     customers_sql,
@@ -43,11 +45,14 @@ from rapport.identify.load_sql import (
 )
 from rapport.program.model import Program
 from rapport.program.source import Origin, Source
-from rapport.workflows.ports import Engine, EngineFault, FileDigest, Progress, Silent
+from rapport.workflows.forgotten_rows import remembered_rows, unnamed
+from rapport.workflows.known_customers import KnownCustomers
+from rapport.workflows.ports import Engine, EngineFault, FileDigest, Progress, Silent, Suppressed
 from rapport.workflows.table_file import TableFile
 
 _KINDS = tuple(SOURCE_COLUMNS)
-_KNOWN, _LISTED, _HOUSEHOLDS = "known_customers", "listed_customers", "crosswalk_households"
+_KNOWN, _LISTED = "known_customers", "listed_customers"
+_HOUSEHOLDS, _IDENTIFIED = "crosswalk_households", "identified_customers"
 LONGEST_LINE = 2_000_000
 """Bytes of a line of a CSV file beyond which it is refused."""
 
@@ -94,8 +99,14 @@ class LoadSummary:
         return {reason.value: total[reason.value] for reason in RowReason if total[reason.value]}
 
 
-def fingerprint(program: Program, base: str | Path, digest: FileDigest, crosswalk: pa.Table | None = None) -> str:
-    """Return a hex digest (32 digits) of all that a load depends on: files, mapping, time zone, crosswalk.
+def fingerprint(
+    program: Program,
+    base: str | Path,
+    digest: FileDigest,
+    known: KnownCustomers | None = None,
+    forgotten: Suppressed | None = None,
+) -> str:
+    """Return a hex digest (32 digits) of all that a load depends on: files, mapping, time zone, who is known.
 
     Parameters
     ----------
@@ -105,8 +116,8 @@ def fingerprint(program: Program, base: str | Path, digest: FileDigest, crosswal
         Folder of program.toml.
     digest : FileDigest
         Sums up a source, such as `rapport.engines.source_files.digest_source`.
-    crosswalk : pyarrow.Table, optional
-        As for `load_program`; the order of its rows does not matter.
+    known, forgotten : optional
+        As for `load_program`.
 
     Raises
     ------
@@ -115,8 +126,8 @@ def fingerprint(program: Program, base: str | Path, digest: FileDigest, crosswal
     """
     parts = [[s.model_dump(mode="json"), digest(Path(base), s.path or s)] for s in program.sources]
     found: list[Any] = [program.timezone, *parts]
-    if crosswalk is not None:
-        found.append(Crosswalk(crosswalk).digest())
+    found += [] if known is None else [known.digest()]
+    found += [forgotten.digest] if forgotten is not None and forgotten.digest else []
     text = json.dumps(found, sort_keys=True, ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -127,7 +138,8 @@ def load_program(
     engine: Engine,
     target: str | Path,
     progress: Progress | None = None,
-    crosswalk: pa.Table | None = None,
+    known: KnownCustomers | None = None,
+    forgotten: Suppressed | None = None,
 ) -> LoadSummary:
     """Read every source of a programme and write the tables of `rapport.core.tables.LOADED` to a folder.
 
@@ -147,9 +159,11 @@ def load_program(
         an error.
     progress : Progress, optional
         Told of every source.
-    crosswalk : pyarrow.Table, optional
-        Columns system, record_id, customer_id, household_id (may be NULL). The customer ids of a source with a
-        `system` are replaced by it; those it does not have become ``system:id`` and are counted.
+    known : KnownCustomers, optional
+        What identify knows. The customer ids of a source with a `system` are replaced by its crosswalk; those it does
+        not have become ``system:id`` and are counted. The people it knows are customers, with its traits.
+    forgotten : Suppressed, optional
+        Rows of these customers are set aside with the reason FORGOTTEN, without a value.
 
     Returns
     -------
@@ -162,8 +176,7 @@ def load_program(
     ProgramInvalid
         A trait's name is taken.
     """
-    known = None if crosswalk is None else Crosswalk(crosswalk)
-    work = _Load(program, Path(base), engine, Path(target), progress or Silent(), known)
+    work = _Load(program, Path(base), engine, Path(target), progress or Silent(), known, forgotten)
     work.open()
     try:
         work.check()
@@ -182,7 +195,8 @@ class _Load:
     engine: Engine
     target: Path
     progress: Progress
-    crosswalk: Crosswalk | None = None
+    known: KnownCustomers | None = None
+    forgotten: Suppressed | None = None
     readings: dict[str, Reading] = field(default_factory=dict)
     counts: dict[str, dict[str, Any]] = field(default_factory=dict)
     kept: Counter[str] = field(default_factory=Counter)
@@ -190,6 +204,10 @@ class _Load:
     unmatched: Counter[str] = field(default_factory=Counter)
     keys: dict[str, int] = field(default_factory=dict)
     seen: dict[str, set[str]] = field(default_factory=dict)
+
+    @cached_property
+    def crosswalk(self) -> Crosswalk | None:
+        return None if self.known is None else Crosswalk(self.known.crosswalk)
 
     def of(self, kind: str) -> list[Source]:
         return [s for s in self.program.sources if s.kind == kind]
@@ -287,12 +305,15 @@ class _Load:
         if self.counts[name]["faulty"] or reading.keys:
             for batch in self._rows(source, quarantine_sql(reading), None):
                 self.reasons[name].update(batch["reason"].to_pylist())
-                quarantine.add(batch)
+                quarantine.add(unnamed(source, batch, self.forgotten))
         expected = int(self.counts[name]["rows"]) - sum(self.reasons[name].values())
         last = 0
         for batch in self._rows(source, accepted_sql(reading), expected):
             last = self._in_order(name, batch[ROW], last)
-            table = self._not_elsewhere(source, self._own_ids(source, batch), quarantine)
+            remembered, gone = remembered_rows(source, reading, batch, self.forgotten)
+            self.reasons[name].update(gone["reason"].to_pylist())
+            quarantine.add(gone)
+            table = self._not_elsewhere(source, self._own_ids(source, remembered), quarantine)
             self.kept[name] += table.num_rows
             yield self._customers_of(source, table)
 
@@ -341,7 +362,7 @@ class _Load:
 
     def _stage_customers(self, quarantine: TableFile) -> None:
         """Write the rows of customer sources one after the other, with their place over all sources."""
-        traits = name_traits(self.program.traits)
+        traits = name_traits(self.program.source_traits)
         schema = pa.schema(
             [("place", pa.int64()), *((n, pa.string()) for n in ("customer_id", "household_id", *traits))]
         )
@@ -359,16 +380,22 @@ class _Load:
         self.engine.register_parquet(_LISTED, self.target / "staged-all-customers.parquet")
 
     def _write_customers(self) -> None:
+        people = pa.table({"customer_id": pa.nulls(0, pa.string())}) if self.known is None else self.known.traits
+        self._keys_of(people["customer_id"])
         self._refuse_collision()
         known = {"customer_id": list(self.keys), "customer_key": list(self.keys.values())}
         types = pa.schema([("customer_id", pa.string()), ("customer_key", pa.int64())])
         self.engine.register_arrow(_KNOWN, pa.table(known, schema=types))
+        self.engine.register_arrow(_IDENTIFIED, people)
         households = pa.table({"customer_id": pa.nulls(0, pa.string()), "household_id": pa.nulls(0, pa.string())})
         self.engine.register_arrow(_HOUSEHOLDS, households if self.crosswalk is None else self.crosswalk.households())
-        traits = name_traits(self.program.traits)
-        schema = pa.schema([*LOADED["customers"], *((t, pa.string()) for t in traits)])
+        traits = name_traits(self.program.source_traits)
+        identified = [n for n in people.column_names if n != "customer_id"]
+        every = dict.fromkeys([*traits, *identified])
+        schema = pa.schema([*LOADED["customers"], *((t, pa.string()) for t in every)])
+        tables = Tables(_LISTED, _KNOWN, _HOUSEHOLDS, _IDENTIFIED)
         with TableFile(self.target / "customers.parquet", schema) as file:
-            for batch in self.engine.stream(customers_sql(_LISTED, _KNOWN, _HOUSEHOLDS, traits)):
+            for batch in self.engine.stream(customers_sql(tables, traits, identified)):
                 file.add(pa.Table.from_batches([batch]))
 
     def _in_order(self, name: str, rows: pa.ChunkedArray, last: int) -> int:

@@ -1,12 +1,15 @@
-"""Loads the systems of people: every record of every system in one table, as the system holds it.
+"""Loads the records of every system of people into one table, as the systems hold them.
 
-Why it exists: what is linked and remembered later rests on originals that nobody has changed. It writes to a folder
-that the caller makes and renames when whole. How a value is standardised may not enter.
+Why it exists: everything after this reads one declared table and never a company's file. It writes to a folder that
+the caller makes and renames when whole. No value is changed beyond trimming.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,186 +17,195 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from rapport.core.errors import SourceEmpty, SourceUnreadable
 from rapport.core.keys import customer_keys
-from rapport.core.people import PEOPLE, PERSON_COLUMNS
+from rapport.core.people import PEOPLE
 from rapport.core.reasons import RowReason
 from rapport.core.tables import LOADED
-from rapport.identify.audit import audit_table
-from rapport.identify.load_sql import ROW, name_traits
+from rapport.identify.audit import audit_cells, audit_table
+from rapport.identify.load_sql import snake
 from rapport.identify.people_sql import (
+    ROW,
     PeopleReading,
-    people_audit,
-    people_counts_sql,
-    people_sql,
+    counts_sql,
+    people_traits,
     plan_people,
-    trait_names,
+    records_sql,
+    set_aside_sql,
 )
 from rapport.program.identify import People
 from rapport.program.model import Program
-from rapport.workflows.load import Blame, SourceCount
-from rapport.workflows.ports import Engine, Progress, Silent
+from rapport.workflows.ports import Engine, EngineFault, FileDigest, Progress, Suppressed
 from rapport.workflows.table_file import TableFile
 
-_SEVERAL = frozenset(c.name for c in PERSON_COLUMNS if c.several)
 
+def people_fingerprint(program: Program, base: Path, digest: FileDigest, forgotten: Suppressed | None = None) -> str:
+    """Return a hex digest (32 digits) of all that the records depend on: files, mapping, settings, who was forgotten.
 
-@dataclass(frozen=True)
-class PeopleSummary:
-    """What a load of people did: of each system rows, kept and quarantined; records in all, and traits."""
-
-    sources: tuple[SourceCount, ...]
-    records: int
-    traits: tuple[str, ...]
+    Raises
+    ------
+    SourceMissing
+        A system's file or table is not there.
+    """
+    parts: list[Any] = [[p.model_dump(mode="json"), digest(base, p.path or p)] for p in program.people]
+    parts += [program.timezone, program.identify.country, program.identify.blocked]
+    parts += [forgotten.digest] if forgotten is not None and forgotten.digest else []
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def load_people(
-    program: Program, base: str | Path, engine: Engine, target: str | Path, progress: Progress | None = None
-) -> PeopleSummary:
-    """Read every system of people and write people.parquet, people_quarantine.parquet and people_audit.parquet.
+    program: Program,
+    base: Path,
+    engine: Engine,
+    target: Path,
+    progress: Progress,
+    forgotten: Suppressed | None = None,
+) -> dict[str, Any]:
+    """Write `people.parquet` (`PEOPLE`, then traits), `quarantine.parquet` and `audit.parquet` to a folder.
 
-    The same sources give the same bytes, whatever the engine's threads. Afterwards the engine knows the written
-    tables by their names. Values are trimmed and otherwise as the system holds them.
+    The same records give the same bytes, whatever the engine's threads.
 
     Parameters
     ----------
     program : Program
-        The programme; without `people` the tables are empty.
-    base : path
+    base : Path
         Folder of program.toml.
     engine : Engine
         Where SQL runs.
-    target : path
-        An existing folder.
-    progress : Progress, optional
+    target : Path
+        An existing folder; the caller renames it when all is there, and deletes it after an error.
+    progress : Progress
         Told of every system.
+    forgotten : Suppressed, optional
+        Records of these people are set aside with the reason FORGOTTEN, without a value.
 
     Returns
     -------
-    PeopleSummary
+    dict
+        systems: for each its name, rows, kept, and quarantined by reason.
 
     Raises
     ------
-    SourceMissing, SourceUnreadable, SourceColumns
-        A system is not there, does not answer, or lacks mapped columns.
-    ProgramInvalid
-        A trait's name is taken.
+    SourceMissing, SourceUnreadable, SourceColumns, SourceEmpty
+        A system is not there, damaged, lacks mapped columns, or none has a record that can be used.
     """
-    target, told = Path(target), progress or Silent()
-    readings = [_open(program, p, Path(base), engine) for p in program.people]
-    traits = tuple(dict.fromkeys(t for r in readings for t in r.traits))
-    schema = pa.schema([*PEOPLE, *((t, pa.string()) for t in traits)])
-    audit: list[dict[str, Any]] = []
-    counts = []
+    named = {column: snake(column) for p in program.people for column in p.traits}
+    traits = people_traits(program.people, named)
+    work = _Load(engine, base, program.timezone, named, traits, progress, forgotten)
+    schema = pa.schema([*PEOPLE, *(pa.field(name, pa.string()) for name in traits)])
+    systems, audit = [], []
     with (
-        TableFile(target / "people.parquet", schema) as kept,
-        TableFile(target / "people_quarantine.parquet", LOADED["quarantine"]) as aside,
+        TableFile(target / "people.parquet", schema) as records,
+        TableFile(target / "quarantine.parquet", LOADED["quarantine"]) as aside,
     ):
-        for source, reading in zip(program.people, readings, strict=True):
-            work = _System(source, reading, engine, target / f"staged-{source.name}.parquet", told)
-            try:
-                counts.append(work.load(kept, aside, schema))
-                audit += people_audit(reading, work.counts)
-            finally:
-                work.path.unlink(missing_ok=True)
-    with TableFile(target / "people_audit.parquet", LOADED["audit"]) as file:
+        for people in program.people:
+            reading = work.open(people)
+            counts = work.ask(people, reading, counts_sql(reading)).to_pylist()[0]
+            audit += audit_cells(people.name, reading.cells, counts)
+            kept, reasons = work.write(people, reading, records, aside, int(counts["rows"]))
+            systems.append(
+                {"system": people.name, "rows": int(counts["rows"]), "kept": kept, "quarantined": dict(reasons)}
+            )
+    with TableFile(target / "audit.parquet", LOADED["audit"]) as file:
         file.add(audit_table(audit))
-    for name in ("people", "people_quarantine", "people_audit"):
-        engine.register_parquet(name, target / f"{name}.parquet")
-    return PeopleSummary(tuple(counts), sum(c.kept for c in counts), traits)
-
-
-def _open(program: Program, source: People, base: Path, engine: Engine) -> PeopleReading:
-    view = f"people_{source.name}"
-    engine.register_source(view, base, source)
-    with Blame(source):
-        schema = engine.query(f'SELECT * FROM "{view}" LIMIT 0').schema
-    traits = trait_names(source.traits, name_traits(source.traits), source.name)
-    return plan_people(source, view, schema, program.timezone, traits)
+    if not any(s["kept"] for s in systems):
+        names = ", ".join(p.name for p in program.people)
+        raise SourceEmpty(
+            f"people: none of the systems {names} has a record that can be used; at least one record with an id is "
+            "needed. Check the mapping of record_id."
+        )
+    return {"systems": systems}
 
 
 @dataclass
-class _System:
-    """One system under way: read once into a file of its own, then counted, put aside, written."""
+class _Load:
+    """One load under way."""
 
-    source: People
-    reading: PeopleReading
     engine: Engine
-    path: Path
+    base: Path
+    home: str
+    named: dict[str, str]
+    traits: tuple[str, ...]
     progress: Progress
-    counts: dict[str, Any]
+    forgotten: Suppressed | None
 
-    def __init__(
-        self, source: People, reading: PeopleReading, engine: Engine, path: Path, progress: Progress
-    ) -> None:
-        self.source, self.reading, self.engine, self.path, self.progress = source, reading, engine, path, progress
-        self.counts = {}
+    def open(self, people: People) -> PeopleReading:
+        view = f"people_{people.name}"
+        self.engine.register_source(view, self.base, people)
+        schema = self.ask_plain(people, f'SELECT * FROM "{view}" LIMIT 0').schema
+        return plan_people(people, view, schema, self.named, self.home)
 
-    def load(self, kept: TableFile, aside: TableFile, schema: pa.Schema) -> SourceCount:
-        """Write the records that can be used and put the others aside; return how many."""
-        table = f"staged_people_{self.source.name}"
-        self._stage(table)
-        self.counts = self.engine.query(people_counts_sql(self.reading, table)).to_pylist()[0]
-        bad = self._bad(table)
-        aside.add(bad)
-        reasons = Counter(bad["reason"].to_pylist())
-        rows = int(self.counts["rows"])
-        faulty = pa.array(bad["row"].to_pylist(), pa.int64())
-        self.progress.start(f"load {self.source.name}", rows - len(faulty))
-        for batch in self.engine.stream(f'SELECT * FROM "{table}"'):
-            good = batch.filter(pa.array(~np.isin(batch[ROW].to_numpy(), faulty.to_numpy())))
-            self.progress.advance(good.num_rows)
-            kept.add(self._as_people(good, schema))
+    def ask_plain(self, people: People, sql: str) -> pa.Table:
+        try:
+            return self.engine.query(sql)
+        except EngineFault as error:
+            raise _unreadable(people, error) from error
+
+    def ask(self, people: People, reading: PeopleReading, sql: str) -> pa.Table:
+        self.progress.start(f"check {people.name}", None)
+        try:
+            return self.engine.query(sql, dict(reading.params))
+        except EngineFault as error:
+            raise _unreadable(people, error) from error
+        finally:
+            self.progress.finish()
+
+    def write(
+        self, people: People, reading: PeopleReading, records: TableFile, aside: TableFile, rows: int
+    ) -> tuple[int, Counter[str]]:
+        """Write the records of a system; return how many were kept, and how many set aside by reason."""
+        reasons: Counter[str] = Counter()
+        params = {**reading.params, "system": people.name}
+        for batch in self._stream(people, set_aside_sql(reading), params):
+            reasons.update(batch["reason"].to_pylist())
+            aside.add(self._unnamed(people, batch))
+        kept, number = 0, reading.of("record_id")[0].file_column
+        self.progress.start(f"load {people.name}", rows - sum(reasons.values()))
+        for found in self._stream(people, records_sql(reading, self.traits), params | {"kind": people.kind}):
+            batch = found
+            self.progress.advance(batch.num_rows)
+            gone = self._gone(people, batch["record_id"].to_pylist())
+            if gone.any():
+                told = {"source": people.name, "column": number, "value": None, "reason": RowReason.FORGOTTEN.value}
+                lines = [told | {"row": n} for n in batch[ROW].filter(pa.array(gone)).to_pylist()]
+                aside.add(pa.Table.from_pylist(lines, schema=LOADED["quarantine"]))
+                reasons[RowReason.FORGOTTEN.value] += len(lines)
+                batch = batch.filter(pa.array(~gone))
+            kept += batch.num_rows
+            records.add(_keyed(batch, people.name))
         self.progress.finish()
-        found = {r.value: reasons[r.value] for r in RowReason if reasons[r.value]}
-        return SourceCount(self.source.name, self.source.shown, rows, rows - len(faulty), found)
+        return kept, reasons
 
-    def _stage(self, table: str) -> None:
-        self.progress.start(f"check {self.source.name}", None)
-        last = 0
-        with Blame(self.source):
-            reader = self.engine.stream(people_sql(self.reading), self.reading.params)
-            with TableFile(self.path, reader.schema, "lz4") as file:
-                for batch in reader:
-                    rows = batch[ROW].to_numpy()
-                    if len(rows) and (rows[0] <= last or not np.all(rows[1:] > rows[:-1])):
-                        raise RuntimeError(f"the engine gave the rows of {self.source.name} out of order")
-                    last = int(rows[-1]) if len(rows) else last
-                    self.progress.advance(batch.num_rows)
-                    file.add(pa.Table.from_batches([batch]))
-        self.engine.register_parquet(table, self.path)
-        self.progress.finish()
+    def _gone(self, people: People, ids: list[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        if self.forgotten is None or not self.forgotten.digest:
+            return np.zeros(len(ids), dtype=np.bool_)
+        return self.forgotten.suppresses(people.name, ids)
 
-    def _bad(self, table: str) -> pa.Table:
-        """Return the rows without an id, or with one that an earlier row has, in the order of the system."""
-        cell = self.reading.of("record_id")[0]
-        sql = (
-            f'SELECT $system AS source, {ROW} AS row, $column AS "column", {cell.value} AS "value", '
-            f"CASE WHEN {cell.value} IS NULL THEN '{RowReason.MISSING_KEY.value}' "
-            f"ELSE '{RowReason.REPEATED_KEY.value}' END AS reason FROM ("
-            f"SELECT {ROW}, {cell.value}, row_number() OVER (PARTITION BY {cell.value} ORDER BY {ROW}) AS n "
-            f'FROM "{table}") WHERE {cell.value} IS NULL OR n > 1 ORDER BY row'
-        )
-        bound = {"system": self.source.name, "column": cell.file_column}
-        return self.engine.query(sql, bound).cast(LOADED["quarantine"])
+    def _unnamed(self, people: People, batch: pa.Table) -> pa.Table:
+        """Return rows set aside without the ids of forgotten people."""
+        values = batch["value"].to_pylist()
+        gone = self._gone(people, [v or "" for v in values])
+        again = [None if g else v for g, v in zip(gone, values, strict=True)]
+        return batch.set_column(batch.column_names.index("value"), "value", pa.array(again, pa.string()))
 
-    def _as_people(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
-        ids = batch[self.reading.of("record_id")[0].value].to_pylist()
-        columns: dict[str, pa.Array] = {
-            "record_key": pa.array(customer_keys(f"{self.source.name}\x1f{i}" for i in ids)),
-            "system": pa.array([self.source.name] * len(ids), pa.string()),
-            "kind": pa.array([self.source.kind] * len(ids), pa.string()),
-        }
-        for name in schema.names:
-            cells = self.reading.of(name)
-            if name in _SEVERAL:
-                columns[name] = _lists([batch[c.value] for c in cells], len(ids), schema.field(name).type)
-            elif cells:
-                columns[name] = batch[cells[0].value]
-        empty = {n: pa.nulls(len(ids), schema.field(n).type) for n in schema.names if n not in columns}
-        return pa.table([(columns | empty)[n] for n in schema.names], names=schema.names)
+    def _stream(self, people: People, sql: str, params: dict[str, Any]) -> Iterator[pa.Table]:
+        try:
+            for batch in self.engine.stream(sql, params):
+                yield pa.Table.from_batches([batch])
+        except EngineFault as error:
+            raise _unreadable(people, error) from error
 
 
-def _lists(columns: list[pa.Array], rows: int, kind: pa.DataType) -> pa.Array:
-    """Return the different values of several columns row by row, in their order; NULL where there is none."""
-    values = zip(*(c.to_pylist() for c in columns), strict=True) if columns else [()] * rows
-    return pa.array([list(dict.fromkeys(v for v in row if v is not None)) or None for row in values], kind)
+def _keyed(batch: pa.Table, system: str) -> pa.Table:
+    """Return records with their keys, in the order of `PEOPLE` and traits."""
+    keys = customer_keys(f"{system}\x1f{i}" for i in batch["record_id"].to_pylist())
+    columns = batch.drop_columns([ROW])
+    return columns.add_column(0, "record_key", pa.array(keys))
+
+
+def _unreadable(people: People, error: EngineFault) -> SourceUnreadable:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    shown = people.path or f"{people.name} ({people.table or 'query'})"
+    return SourceUnreadable(
+        f"source {shown}: cannot be read to its end - {' '.join(lines[:3])}; must be whole. Export it again."
+    )

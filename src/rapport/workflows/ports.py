@@ -11,7 +11,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from rapport.program.source import Origin
 
@@ -47,6 +49,17 @@ class Silent:
 
     def finish(self) -> None:
         """End the stage."""
+
+
+class Suppressed(Protocol):
+    """Knows whom a programme has forgotten, and nothing else of them."""
+
+    @property
+    def digest(self) -> str:
+        """Return what changes when somebody else is forgotten; empty where nobody is."""
+
+    def suppresses(self, system: str, record_ids: Sequence[str]) -> NDArray[np.bool_]:
+        """Return which ids of a system were forgotten, shape (ids,); `system` is empty for customer ids."""
 
 
 class Engine(Protocol):

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from rapport.core.errors import ProgramMissing, ProgramSyntax, TargetExists
 from rapport.core.tables import CATALOGUE, NEEDS, STATES
-from rapport.identify.load_sql import name_traits, plan_reading
+from rapport.identify.load_sql import name_traits, plan_reading, snake
+from rapport.identify.people_sql import people_traits, plan_people
 from rapport.program.model import Program
 from rapport.program.parse import parse_program
 from rapport.program.rules import cannot_be_asked, check_rule, no_condition
@@ -74,6 +75,7 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
         schema = engine.query(f'SELECT * FROM "{view}" LIMIT 0').schema
         plan_reading(source, view, schema, program.timezone)
         sources[source.called] = source.shown
+    people = _check_people(program, base, engine)
     check_offer_file(program, base)
     read_edits(base)
     _try_conditions(program, base, engine)
@@ -85,6 +87,7 @@ def check_program(program: Program, base: Path, engine: Engine) -> dict[str, Any
         "goals": [g.name for g in program.goals],
         "channels": [c.name for c in program.channels],
         "sources": sources,
+        "people": people,
         "rules": [r.name for r in program.rules],
         "plays": [p.play.name for p in plays if p.used],
         "locked_plays": [p.play.name for p in plays if p.used and p.lacks],
@@ -99,6 +102,18 @@ def check_rules(program: Program) -> None:
         check_rule(rule.customers, states, f"rules.{rule.name}.customers")
     check_criterion(program, states)
     check_declared(program, states)
+
+
+def _check_people(program: Program, base: Path, engine: Engine) -> dict[str, str]:
+    """Return where each system of people is, once it opens and every mapped column is there."""
+    named = {column: snake(column) for p in program.people for column in p.traits}
+    people_traits(program.people, named)
+    for people in program.people:
+        view = f"people_{people.name}"
+        engine.register_source(view, base, people)
+        schema = engine.query(f'SELECT * FROM "{view}" LIMIT 0').schema
+        plan_people(people, view, schema, named, program.timezone)
+    return {p.name: p.shown for p in program.people}
 
 
 def _states(program: Program) -> pa.Schema:

@@ -164,7 +164,11 @@ def _contacts(turn: Turn, tools: Tools, states: pa.Table) -> NDArray[np.int64]:
     days = turn.program.policy.period_days
     # Both ways: a turn of a later day may have been sent before this one. The day itself is one of the period.
     first, before = turn.as_of - timedelta(days=days - 1), turn.as_of + timedelta(days=days)
-    told = tools.memory.contacts(first, before, turn.name)
+    told = Counter(tools.memory.contacts(first, before, turn.name))
+    if (turn.loaded / "aliases.parquet").is_file():
+        # What was said to a customer under an id of before a merge was said to the same customer.
+        for old, present in zip(*pq.read_table(turn.loaded / "aliases.parquet").to_pydict().values(), strict=True):
+            told[present] += told[old]
     return np.array([told.get(k, 0) for k in states["customer_key"].to_pylist()], dtype=np.int64)
 
 

@@ -5,7 +5,7 @@ Why it exists: a stage says what it needs; the wiring says which store, memory a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from rapport.customize.compose import ComposedMessage, TemplateSet
 from rapport.program.model import Program
+from rapport.workflows.known_customers import KnownCustomers
 from rapport.workflows.ports import Engine, FileDigest, Progress
 
 
@@ -87,6 +88,12 @@ class MemoryPort(Protocol):
     def remember_deliveries(self, rows: Iterable[tuple[str, int, str, date, str, bool]]) -> int:
         """Remember deliveries, carried or withheld, once; return how many were new."""
 
+    def keyed(self, customers: Iterable[int], households: Iterable[int]) -> dict[str, int]:
+        """Return how many rows are about customers and households: `deliveries` and `holdouts`."""
+
+    def replace_keys(self, customers: Mapping[int, int], households: Mapping[int, int]) -> None:
+        """Put other keys in the place of those of forgotten customers and households, for ever."""
+
 
 class DeliveryReport(Protocol):
     """What became of one message."""
@@ -111,6 +118,10 @@ class ChannelPort(Protocol):
         """Carry messages and report on each."""
 
 
+def _nobody(program: Program, anew: bool) -> KnownCustomers | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Tools:
     """The concrete things that the wiring lends to a turn."""
@@ -124,3 +135,4 @@ class Tools:
     templates: Callable[[Path], TemplateSet]
     report: Callable[[Program, Store, str, Path], str]
     versions: Callable[[], dict[str, str]]
+    know: Callable[[Program, bool], KnownCustomers | None] = _nobody

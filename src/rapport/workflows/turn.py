@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from rapport.core.errors import SourceEmpty, StageMissing, StateDamaged, TurnConflict
 from rapport.program.model import Program
+from rapport.workflows.forgotten import read_forgotten
 from rapport.workflows.load import LoadSummary, fingerprint, load_program
 from rapport.workflows.plays import own_files
 from rapport.workflows.stages import STAGE, WRITES
@@ -81,13 +82,17 @@ def begin_turn(program: Program, base: Path, tools: Tools, as_of: date | None, a
 
 def load_sources(program: Program, base: Path, tools: Tools) -> tuple[Path, str]:
     """Load the sources, if that has not been done for these bytes; return the folder and the digest."""
-    digest = fingerprint(program, base, tools.digest)
+    forgotten = read_forgotten(tools.store)
+    known = tools.know(program, True)
+    digest = fingerprint(program, base, tools.digest, known, forgotten)
     loaded = tools.store.loaded_folder(digest)
     if not (loaded / "summary.json").is_file():
         with tools.store.folder_when_whole(loaded) as part, tools.make_engine() as engine:
-            summary = load_program(program, base, engine, part, tools.progress)
+            summary = load_program(program, base, engine, part, tools.progress, known, forgotten)
             listed = pq.read_table(part / "customers.parquet", columns=["listed"])["listed"].to_pylist()
             record = summary_record(summary) | {"poor_fields": _poor_fields(part), "unlisted": listed.count(False)}
+            if known is not None:
+                pq.write_table(known.aliases, part / "aliases.parquet")
             tools.store.write_json(part / "summary.json", record)
     return loaded, digest
 

@@ -1,0 +1,1 @@
+"""Bring a memory of an earlier version up to date."""
