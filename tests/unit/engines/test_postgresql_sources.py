@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from postgres_server import Server
 
+from postgres_server import Server
 from rapport.core.errors import SourceColumns, SourceMissing, SourceUnreadable
 from rapport.engines.duckdb_engine import DuckDBEngine
 from rapport.program.source import Source
