@@ -172,7 +172,9 @@ def _answer(connection: Connection, engine: Engine, source: Origin) -> Any:
         connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
         connection.commit()
     if source.query is not None:
-        return streamed.exec_driver_sql(_one_select(source.query, engine.dialect.name, source))
+        # Without parameters, or drivers would take a per cent sign of the query for the place of one.
+        plain = streamed.execution_options(no_parameters=True)
+        return plain.exec_driver_sql(_one_select(source.query, engine.dialect.name, source))
     return streamed.execute(_whole_table(engine, source))
 
 
