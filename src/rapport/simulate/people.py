@@ -2,7 +2,8 @@
 
 Why it exists: whether records of one person are found can only be seen where the truth was planted, and on as many as
 a large company holds. Names are as skewed as in life, people live in households, move, marry, change addresses, and
-are written down with slips. Nothing here knows how records are compared, and nothing that compares was fitted to it.
+are written down with slips. Nothing here knows how records are compared; but the comparing was changed after its
+wrong links on these records had been read, so what is found here is no measure on data nobody has looked at.
 Each entity's chances are fixed by its number and the seed, so it is the same alone and among a million.
 """
 
