@@ -40,7 +40,7 @@ class Blocks:
 
 def blocks_of(node: Ints, key: Keys) -> Blocks:
     """Return the blocks of nodes that share a key."""
-    order = np.argsort(key, kind="stable")
+    order = np.argsort(key)
     key, node = key[order], node[order]
     start = np.flatnonzero(np.r_[True, key[1:] != key[:-1]]) if len(key) else np.empty(0, np.int64)
     return Blocks(key, node, start, np.diff(np.r_[start, len(key)]))

@@ -73,6 +73,7 @@ def settle(held: Encoded, node: Ints, known: pa.Table, column: str) -> Frequency
     once = float(alone[0]) if len(alone) else 1.0
     place = pc.fill_null(pc.index_in(held.values, rows["value"].combine_chunks()), -1).to_numpy()
     of_value = np.append(np.append(rows["frequency"].to_numpy(), once)[place], once)
-    of_node = np.empty(len(node))
+    of_node, number = np.empty(len(node)), np.empty(len(node), np.int32)
     of_node[node] = of_value[held.code]
-    return Frequency(of_node, once)
+    number[node] = held.code
+    return Frequency(of_node, once, number)

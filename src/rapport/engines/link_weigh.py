@@ -15,25 +15,32 @@ from typing import TypeVar
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from rapport.engines.link_sql import level_sql
+from rapport.engines.link_sql import columns_of, level_sql
 from rapport.identify.comparisons import NAME, Comparison, Strangers
 from rapport.workflows.link_ports import Floats, Ints, Scored, Weights
 
 T = TypeVar("T")
+Ints32 = NDArray[np.int32]
 Nodes = NDArray[np.int64] | NDArray[np.int32]
 
 AT_ONCE = 100_000
 """Pairs that are compared at once by one thread: what both sides take in memory is bounded by it."""
+OPEN = -2
+"""A level that is not told yet."""
+SLACK = 1e-6
+"""Bits by which a sum put together in another order may differ."""
 
 
 @dataclass(frozen=True)
 class Frequency:
-    """How frequent each node's value of a column is, and a value that occurs once."""
+    """How frequent each node's value of a column is, and a value that occurs once; the number of each node's value."""
 
     of_node: Floats
     once: float
+    number: Ints32
 
 
 class Sides:
@@ -53,10 +60,11 @@ class Sides:
         self, con: duckdb.DuckDBPyConnection, columns: pa.Table, frequencies: Mapping[str, Frequency]
     ) -> None:
         self._con = con
-        place = np.argsort(columns["node"].to_numpy(), kind="stable")
-        self._place = place.astype(np.int32)
+        self._node = columns["node"].to_numpy()
+        self._place = np.argsort(self._node, kind="stable").astype(np.int32)
         self._columns = {name: columns[name].combine_chunks() for name in columns.column_names if name != "node"}
         self._frequencies = frequencies
+        self._numbers = {name: f.number for name, f in frequencies.items()}
 
     def levels(self, comparisons: Sequence[Comparison], left: Nodes, right: Nodes) -> NDArray[np.int8]:
         """Return (pairs, comparisons): the level that each pair reaches."""
@@ -68,9 +76,14 @@ class Sides:
         """Return pairs weighed; those below `floor` bits against anyone are left out."""
 
         def one(con: duckdb.DuckDBPyConnection, part: slice) -> Scored:
-            level = self._levels(con, weights.comparisons, left[part], right[part])
-            return self.weighed(weights, left[part], right[part], found[part], level, floor)
+            l, r, f = left[part], right[part], found[part]
+            if floor is None:
+                return self.weighed(weights, l, r, f, self._levels(con, weights.comparisons, l, r), floor)
+            rows, level = self._hopeful(con, weights, l, r, floor)
+            return self.weighed(weights, l[rows], r[rows], f[rows], level, floor)
 
+        if floor is not None:
+            self._number(weights.comparisons)
         parts = [slice(at, at + AT_ONCE) for at in range(0, max(len(left), 1), AT_ONCE)]
         done = self._each(one, parts)
         return Scored(*(np.concatenate([getattr(d, f) for d in done]) for f in Scored.__dataclass_fields__))
@@ -112,12 +125,83 @@ class Sides:
             bits[same] += np.log2(weights.usual[k] / np.maximum(share, frequency.once))
         return bits
 
+    def _hopeful(
+        self, con: duckdb.DuckDBPyConnection, weights: Weights, left: Nodes, right: Nodes, floor: float
+    ) -> tuple[Ints, NDArray[np.int8]]:
+        """Return the rows of pairs that may reach the floor, and their levels.
+
+        Equal values are told by their numbers; of the rest the comparison that can take most away is asked first, and
+        only while what is left to ask could still lift a pair above the floor.
+        """
+        comparisons = weights.comparisons
+        level = np.full((len(left), len(comparisons)), OPEN, np.int8)
+        most = np.empty((len(left), len(comparisons)))
+        for k in range(len(comparisons)):
+            level[:, k], most[:, k] = self._at_first_sight(weights, k, left, right)
+        upper = most.sum(axis=1)
+        rows = np.flatnonzero(upper >= floor - SLACK)
+        for k in _by_yield(weights):
+            ask = rows[level[rows, k] == OPEN]
+            if len(ask):
+                told = self._levels(con, [comparisons[k]], left[ask], right[ask])[:, 0]
+                level[ask, k] = told
+                upper[ask] += self._bits(weights, k, left[ask], right[ask], told) - most[ask, k]
+                rows = rows[upper[rows] >= floor - SLACK]
+        return rows, level[rows]
+
+    def _at_first_sight(
+        self, weights: Weights, k: int, left: Nodes, right: Nodes
+    ) -> tuple[NDArray[np.int8], Floats]:
+        """Return the level of each pair in one comparison where numbers tell it, and the bits it reaches at most."""
+        comparison, bits = weights.comparisons[k], weights.bits[k]
+        level = np.full(len(left), OPEN, np.int8)
+        same, maybe = np.zeros(len(left), bool), np.full(len(left), not comparison.same)
+        for column in comparison.same:
+            one, other = self._numbers[column][left], self._numbers[column][right]
+            same |= (one == other) & (one >= 0)
+            maybe |= ((one == SEVERAL) & (other != EMPTY)) | ((other == SEVERAL) & (one != EMPTY))
+        level[same] = 0
+        if comparison.needed is not None:
+            number = self._numbers[comparison.needed]
+            level[(number[left] == EMPTY) | (number[right] == EMPTY)] = -1
+        rest = max(0.0, *bits[1:])
+        rare = bits[0]
+        if comparison.frequency is not None:
+            rare += max(0.0, float(np.log2(weights.usual[k] / self._frequencies[comparison.frequency].once)))
+        most = np.where(maybe, max(rest, rare), rest)
+        known = level > OPEN
+        most[known] = self._bits(weights, k, left[known], right[known], level[known])
+        return level, most
+
+    def _number(self, comparisons: Sequence[Comparison]) -> None:
+        """Number the values by which pairs are told at first sight, once a column.
+
+        None is `EMPTY`; a list has the number of its one value, and `SEVERAL` where it has more.
+        """
+        firsts = {k.same[0]: k.frequency for k in comparisons if k.same and k.frequency is not None}
+        for column in dict.fromkeys(c for k in comparisons for c in (*k.same, k.needed) if c is not None):
+            if column in self._numbers:
+                continue
+            values = self._columns[column]
+            if not pa.types.is_list(values.type):
+                self._numbers[column] = _coded(values)[self._place]
+                continue
+            size = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False)
+            found = np.where(size == 0, EMPTY, SEVERAL).astype(np.int32)
+            # The frequency of a list is that of its first value, which has been numbered.
+            if column in firsts:
+                found[size == 1] = self._numbers[firsts[column]][self._node[size == 1]]
+            else:
+                found[size == 1] = _coded(values.filter(pa.array(size == 1)).flatten())
+            self._numbers[column] = found[self._place]
+
     def _levels(
         self, con: duckdb.DuckDBPyConnection, comparisons: Sequence[Comparison], left: Nodes, right: Nodes
     ) -> NDArray[np.int8]:
         a, b = pa.array(self._place[left]), pa.array(self._place[right])
         sides: dict[str, pa.Array] = {"row": pa.array(np.arange(len(left), dtype=np.int32))}
-        for name, values in self._columns.items():
+        for name in dict.fromkeys(column for c in comparisons for column in columns_of(c)):
+            values = self._columns[name]
             sides |= {f"{name}_l": values.take(a), f"{name}_r": values.take(b)}
         told = ", ".join(f"{level_sql(c)} AS g{i}" for i, c in enumerate(comparisons))
         con.register("sides", pa.table(sides))
@@ -141,6 +225,23 @@ class Sides:
             return [run(p) for p in parts]
         with ThreadPoolExecutor(min(threads, len(parts))) as pool:
             return list(pool.map(run, parts))
+
+
+def _by_yield(weights: Weights) -> list[int]:
+    """Return the comparisons in the order in which they are asked: by the bits each can take away a column read."""
+    loss = {
+        k: (max(bits[1:]) - bits[-1]) / len(columns_of(c))
+        for k, (c, bits) in enumerate(zip(weights.comparisons, weights.bits, strict=True))
+    }
+    return sorted(loss, key=lambda k: (-loss[k], k))
+
+
+EMPTY, SEVERAL = -1, -2
+
+
+def _coded(values: pa.Array) -> Ints32:
+    codes: Ints32 = pc.fill_null(pc.dictionary_encode(values).indices, EMPTY).to_numpy(zero_copy_only=False)
+    return codes
 
 
 def _chance(kind: Strangers, comparisons: Sequence[Comparison]) -> list[int]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rapport.engines.link_pairs import blocks_of, gathered, packed_pairs, pairs_of_two, too_large, without
-from rapport.engines.link_sql import KEPT, hashes_sql, held_sql, keys_sql, nodes_sql, quick_sql
+from rapport.engines.link_sql import KEPT, columns_of, hashes_sql, held_sql, keys_sql, nodes_sql, quick_sql
 from rapport.engines.link_values import counted, encoded, numbered, settle
 from rapport.engines.link_weigh import Sides
 from rapport.identify.blocking import Atom, Rule, TrainingRule
@@ -270,15 +270,11 @@ class SplinkLinker:
 
     def _columns(self, comparisons: Sequence[Comparison]) -> list[str]:
         known = (*KEPT, *_DERIVED, *self._texts)
-        named = {column for c in comparisons for column in _mentioned(c)}
+        named = {column for c in comparisons for column in columns_of(c)}
         return [c for c in known if c in named]
 
     def _one(self, sql: str) -> Any:
         return self._con.execute(sql).fetchall()[0][0]
-
-
-def _words(sql: str) -> frozenset[str]:
-    return frozenset("".join(ch if ch.isalnum() or ch == "_" else " " for ch in sql).split())
 
 
 def _told(column: str, side: str) -> str:
@@ -365,7 +361,7 @@ def _estimate_m(
             continue
         trained.append(rule.name)
         for i in usable:
-            if not set(rule.columns) & set(_mentioned(comparisons[i])):
+            if not set(rule.columns) & set(columns_of(comparisons[i])):
                 learned[i].append(_read(linker, comparisons[i], "m_probability"))
     m = [_mean(learned.get(i, [])) for i in range(len(comparisons))]
     return m, tuple(trained)
@@ -374,12 +370,6 @@ def _estimate_m(
 def _mean(sessions: list[list[float]]) -> list[float]:
     """Return the mean of what sessions have learned; empty where there were none."""
     return [sum(part) / len(sessions) for part in zip(*sessions, strict=True)] if sessions else []
-
-
-def _mentioned(comparison: Comparison) -> list[str]:
-    """Return the columns that the conditions of a comparison name."""
-    conditions = " ".join([comparison.null, *(level.sql for level in comparison.levels)])
-    return [w.removesuffix("_l") for w in _words(conditions) if w.endswith("_l")]
 
 
 def _read(linker: Any, comparison: Comparison, what: str) -> list[float]:

@@ -95,15 +95,19 @@ def _parts(atom: Atom) -> frozenset[str]:
     return parts | {"place"} if parts & {"postal_code", "city"} else parts
 
 
-def choose_rules(pairs: Mapping[Rule, float], budget: float, most: int, alone: Collection[str]) -> tuple[Rule, ...]:
+def choose_rules(
+    pairs: Mapping[Rule, float], budget: float, largest: float, most: int, alone: Collection[str]
+) -> tuple[Rule, ...]:
     """Return the rules that together stay within a budget of pairs, the most selective first.
 
     Parameters
     ----------
     pairs : mapping of Rule to float
-        Pairs that each rule would make.
+        Pairs that each rule would make with all its blocks.
     budget : float
         Pairs that all may make together.
+    largest : float
+        Pairs that one rule makes at most, because its largest blocks are left out.
     most : int
         Rules at most.
     alone : collection of str
@@ -119,10 +123,10 @@ def choose_rules(pairs: Mapping[Rule, float], budget: float, most: int, alone: C
         implied = any(set(c.atoms) < set(rule.atoms) for c in chosen) or any(
             a in alone for a in rule.atoms if len(rule.atoms) > 1
         )
-        if implied or total + made > budget:
+        if implied or made > budget or total + min(made, largest) > budget:
             continue
         chosen.append(rule)
-        total += made
+        total += min(made, largest)
         for atom in rule.atoms:
             used[atom] = used.get(atom, 0) + 1
     return tuple(chosen)

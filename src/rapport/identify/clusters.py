@@ -47,6 +47,8 @@ def missing_pairs(label: Ints, left: Ints, right: Ints) -> tuple[Ints, Ints]:
     inside = (ends == label[right]) & (left != right)
     have = np.bincount(ends[inside], minlength=len(label))
     wanted = (sizes >= 3) & (sizes <= MOST_WHOLE) & (have[sorted_label[starts]] < sizes * (sizes - 1) // 2)
+    wanted_label = np.zeros(len(label), bool)
+    wanted_label[sorted_label[starts[wanted]]] = True
     lefts, rights = [], []
     for size in np.unique(sizes[wanted]):
         rows = order[starts[wanted & (sizes == size)][:, None] + np.arange(size)[None, :]]
@@ -58,7 +60,8 @@ def missing_pairs(label: Ints, left: Ints, right: Ints) -> tuple[Ints, Ints]:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     every_left, every_right = np.concatenate(lefts), np.concatenate(rights)
     n = len(label)
-    known = np.isin(every_left * n + every_right, left * n + right)
+    near = inside & wanted_label[ends]
+    known = np.isin(every_left * n + every_right, left[near] * n + right[near])
     return every_left[~known], every_right[~known]
 
 

@@ -27,7 +27,8 @@ class Comparison:
     """How one thing is compared: the first level whose condition holds; `differ` where none does.
 
     `null` is the condition under which nothing can be said. `frequency` names the column whose frequent values count
-    for less in the first level. `family` tells which comparisons tend to agree together among strangers.
+    for less in the first level. `family` tells which comparisons tend to agree together among strangers. `same` names
+    the columns of which an equal value, or a value shared by two lists, is the first level: such pairs need no query.
     """
 
     name: str
@@ -36,6 +37,12 @@ class Comparison:
     levels: tuple[Level, ...]
     family: str
     frequency: str | None = None
+    same: tuple[str, ...] = ()
+
+    @property
+    def needed(self) -> str | None:
+        """Return the column without which, on either side, nothing can be said; None where there is no such one."""
+        return self.columns[0] if self.null.startswith(_null(self.columns[0])) else None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -100,10 +107,11 @@ _COMPOUND = (
     "length(surname_l) >= 3 AND length(surname_r) >= 3 AND (contains(surname_l, surname_r) "
     "OR contains(surname_r, surname_l))"
 )
-_DAY_MONTH = "birth_l[:4] = birth_r[:4] AND birth_l[5:6] = birth_r[7:8] AND birth_l[7:8] = birth_r[5:6]"
-_TWO_OF_THREE = (
-    "(birth_l[:4] = birth_r[:4])::INT + (birth_l[5:6] = birth_r[5:6])::INT + (birth_l[7:8] = birth_r[7:8])::INT >= 2"
-)
+_YEAR = "left(birth_l, 4) = left(birth_r, 4)"
+_DAY_MONTH = f"{_YEAR} AND birth_l[5:6] = birth_r[7:8] AND birth_l[7:8] = birth_r[5:6]"
+_TWO_OF_THREE = f"({_YEAR})::INT + (birth_l[5:6] = birth_r[5:6])::INT + (right(birth_l, 2) = right(birth_r, 2))::INT >= 2"
+# Days are of one length, so that one slip changes one digit or two that are neighbours.
+_ONE_DIGIT = f"hamming(birth_l, birth_r) <= 2 AND {_slips('birth', 1)}"
 
 
 def _overlap(column: str, least: float) -> str:
@@ -128,6 +136,7 @@ def _text(
         ),
         family,
         column,
+        (column,),
     )  # fmt: skip
 
 
@@ -139,11 +148,12 @@ def _number(name: str, column: str, family: str, expected: tuple[float, float] =
         (Level("exact", _same(column), expected[0]), Level("slip", _slips(column, 1), expected[1])),
         family,
         column,
+        (column,),
     )
 
 
 def _list(name: str, column: str, family: str, expected: float = 0.8) -> Comparison:
-    return Comparison(name, (column,), _null(column), (Level("exact", _any(column), expected),), family)
+    return Comparison(name, (column,), _null(column), (Level("exact", _any(column), expected),), family, None, (column,))
 
 
 COMPARISONS: tuple[Comparison, ...] = (
@@ -160,12 +170,13 @@ COMPARISONS: tuple[Comparison, ...] = (
         ),
         NAME,
         "given_name",
+        ("given_name",),
     ),
     Comparison(
         "surname",
         ("surname", "given_name"),
         # Where names stand in each other's column, that is counted once, with the given name.
-        f"{_null('surname')} OR coalesce({_SWAPPED}, false)",
+        f"{_null('surname')} OR ({_SWAPPED})",
         (
             Level("exact", _same("surname"), 0.75),
             Level("slip", _typed("surname"), 0.10),
@@ -174,6 +185,7 @@ COMPARISONS: tuple[Comparison, ...] = (
         ),
         NAME,
         "surname",
+        ("surname",),
     ),
     _text("middle_name", "middle_name", NAME),
     Comparison(
@@ -182,12 +194,13 @@ COMPARISONS: tuple[Comparison, ...] = (
         _null("birth"),
         (
             Level("exact", _same("birth"), 0.82),
-            Level("slip", f"({_DAY_MONTH}) OR {_slips('birth', 1)}", 0.08),
+            Level("slip", f"({_DAY_MONTH}) OR ({_ONE_DIGIT})", 0.08),
             Level("part", _TWO_OF_THREE, 0.04),
-            Level("year", "birth_l[:4] = birth_r[:4]", 0.02),
+            Level("year", _YEAR, 0.02),
         ),
         BORN,
         "birth",
+        ("birth",),
     ),
     Comparison(
         "place",
@@ -200,11 +213,13 @@ COMPARISONS: tuple[Comparison, ...] = (
         ),
         PLACE,
         "postal_code",
+        ("postal_code",),
     ),
     _number("postal_code", "postal_code", PLACE, (0.74, 0.08)),
     _text("city", "city", PLACE, (0.70, 0.12, 0.03)),
     Comparison(
-        "region", ("region",), _null("region"), (Level("exact", _same("region"), 0.88),), PLACE, "region"
+        "region", ("region",), _null("region"), (Level("exact", _same("region"), 0.88),), PLACE, "region",
+        ("region",),
     ),
     _text("street", "street", PLACE, (0.62, 0.12, 0.05)),
     _number("house_number", "house_number", PLACE, (0.68, 0.07)),
@@ -212,7 +227,7 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison(
         "email",
         ("emails", "email_keys"),
-        f"{_null('emails')} OR coalesce({_NAMED_ALIKE}, false)",
+        f"{_null('emails')} OR ({_NAMED_ALIKE})",
         (
             Level("exact", f"{_any('emails')} OR {_any('email_keys')}", 0.70),
             Level("local part", "list_has_any(locals_l, locals_r)", 0.08),
@@ -221,6 +236,7 @@ COMPARISONS: tuple[Comparison, ...] = (
         ),
         REACH,
         "email",
+        ("emails", "email_keys"),
     ),
     Comparison(
         "phone",
@@ -233,6 +249,7 @@ COMPARISONS: tuple[Comparison, ...] = (
         ),
         REACH,
         "phone",
+        ("phones",),
     ),
     _number("person_number", "person_number", NUMBER, (0.86, 0.08)),
     _number("tax_number", "tax_number", NUMBER, (0.86, 0.08)),
@@ -253,11 +270,13 @@ COMPARISONS: tuple[Comparison, ...] = (
         ),
         FIRM,
         "organisation",
+        ("organisation",),
     ),
     _text("website", "website", FIRM, (0.75, 0.08, 0.03)),
     _text("job_title", "job_title", OTHER, (0.4, 0.1, 0.1)),
     Comparison(
-        "gender", ("gender",), _null("gender"), (Level("exact", _same("gender"), 0.97),), NAME, "gender"
+        "gender", ("gender",), _null("gender"), (Level("exact", _same("gender"), 0.97),), NAME, "gender",
+        ("gender",),
     ),
 )  # fmt: skip
 """Every comparison of the standard columns; those that a file can feed are chosen by `choose_comparisons`."""
@@ -301,6 +320,7 @@ def generic(column: str) -> Comparison:
         ),
         OTHER,
         column,
+        (column,),
     )  # fmt: skip
 
 

@@ -118,19 +118,20 @@ def _rules(linker: Linker, usable: list[Atom], records: int) -> tuple[tuple[Rule
     most = 14 if records > MANY else 40
     counted = linker.rule_pairs(possible_rules(usable), atoms, budget)
     single = {r: n for r, n in counted.items() if len(r.atoms) == 1}
-    rules = list(choose_rules(single, budget, most, ()))
+    largest = budget / 4
+    rules = list(choose_rules(single, budget, largest, most, ()))
     double = {r: n for r, n in counted.items() if len(r.atoms) == 2}
-    spent = sum(single[r] for r in rules)
+    spent = sum(min(single[r], largest) for r in rules)
     # Who lives together must be seen, or nobody would learn how many do.
     home = Rule(("street", "house number"))
-    if double.get(home, np.inf) <= budget - spent:
+    if double.get(home, np.inf) <= budget and spent + largest <= budget:
         rules.append(home)
-        spent += double.pop(home)
-    rules += choose_rules(double, budget - spent, most - len(rules), {r.atoms[0] for r in rules})
+        spent += min(double.pop(home), largest)
+    rules += choose_rules(double, budget - spent, largest, most - len(rules), {r.atoms[0] for r in rules if r != home})
     # A value that stands alone but too often is used all the same, without its largest blocks.
     if records <= MANY:
         rules += [r for r in sorted(single, key=lambda r: r.name) if r not in rules]
-    return tuple(rules), budget / 4
+    return tuple(rules), largest
 
 
 def learn(linker: Linker, found: Found, given: Given, limits: Thresholds, texts: Sequence[str]) -> LinkModel:

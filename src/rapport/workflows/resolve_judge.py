@@ -74,7 +74,7 @@ def given_of(
     of = linker.load(standard, texts, asked)
     nodes = linker.nodes()
     key, node = of["record_key"].to_numpy(), of["node"].to_numpy().astype(np.int64)
-    known = np.isin(verdicts["left_key"].to_numpy(), key) & np.isin(verdicts["right_key"].to_numpy(), key)
+    known = _among(verdicts["left_key"].to_numpy(), key) & _among(verdicts["right_key"].to_numpy(), key)
     same = np.asarray(verdicts["same"].to_numpy(zero_copy_only=False), bool)
     left, right = verdicts["left_key"].to_numpy(), verdicts["right_key"].to_numpy()
     exact = exact_links(standard, verified)
@@ -88,6 +88,13 @@ def given_of(
         _to_nodes(key, node, left[known & ~same], right[known & ~same]),
         _to_nodes(key, node, *exact),
     )
+
+
+def _among(values: Ints, of: Ints) -> NDArray[np.bool_]:
+    """Return which values are among others that are in order."""
+    place = np.searchsorted(of, values)
+    found: NDArray[np.bool_] = np.append(of, 0)[place] == values
+    return found & (place < len(of))
 
 
 def _numbered(values: pa.ChunkedArray) -> Ints:
