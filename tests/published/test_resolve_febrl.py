@@ -8,7 +8,7 @@ import pytest
 
 from rapport.engines.duckdb_engine import DuckDBEngine
 from rapport.engines.splink_linker import SplinkLinker
-from rapport.workflows.bench_resolve import PUBLIC, Public, febrl
+from rapport.workflows.bench_febrl import PUBLIC, Public, febrl
 from rapport.workflows.ports import Silent
 from rapport.workflows.resolve_file import Asked, resolve_files
 

@@ -29,10 +29,12 @@ PARTS: dict[str, tuple[str, ...]] = {
     "features": ("features",),
     "nextbasket": ("nextbasket",),
     "questions": ("questions",),
-    "resolve": ("resolve",),
-    "identify": ("resolve", "recognise", "import", "questions"),
+    "resolve": ("febrl", "resolve_1m", "resolve_10m"),
+    "identify": ("febrl", "resolve_1m", "resolve_10m", "recognise", "import", "questions"),
 }
 """The benches that are functions ``workflows.bench_X.bench_X``; the names of the figures of a part begin with X."""
+MODULES = {"resolve_1m": "resolve", "resolve_10m": "resolve"}
+"""Of parts that share a module, which."""
 
 
 @click.command("bench", help=COMMANDS["bench"])
@@ -89,8 +91,8 @@ _CHILD = """
 import importlib, json, sys
 from pathlib import Path
 from rapport.core.errors import RapportError
-part, folder, small, out = sys.argv[1:]
-bench = getattr(importlib.import_module(f"rapport.workflows.bench_{part}"), f"bench_{part}")
+part, module, folder, small, out = sys.argv[1:]
+bench = getattr(importlib.import_module(f"rapport.workflows.bench_{module}"), f"bench_{part}")
 try:
     tell = lambda text: print(f"  {text}", file=sys.stderr, flush=True)
     said = {"results": bench(Path(folder), small == "small", tell)}
@@ -107,7 +109,7 @@ def _in_a_process(part: str, folder: Path, small: bool) -> list[dict[str, Any]]:
     say(f"bench {part}{' (small)' if small else ''} in a fresh process ...")
     folder.mkdir()
     out = folder.with_suffix(".json")
-    arguments = [part, str(folder), "small" if small else "whole", str(out)]
+    arguments = [part, MODULES.get(part, part), str(folder), "small" if small else "whole", str(out)]
     subprocess.run([sys.executable, "-c", _CHILD, *arguments], check=True, stdout=sys.stderr.fileno())
     said = json.loads(out.read_text(encoding="utf-8"))
     if "error" in said:

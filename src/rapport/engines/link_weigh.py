@@ -36,7 +36,7 @@ SLACK = 1e-6
 
 @dataclass(frozen=True)
 class Frequency:
-    """How frequent each node's value of a column is, and a value that occurs once; the number of each node's value."""
+    """How frequent each node's value of a column is, its number, and how frequent one that occurs once."""
 
     of_node: Floats
     once: float
@@ -75,17 +75,19 @@ class Sides:
     def scored(self, weights: Weights, left: Nodes, right: Nodes, found: Ints, floor: float | None) -> Scored:
         """Return pairs weighed; those below `floor` bits against anyone are left out."""
 
-        def one(con: duckdb.DuckDBPyConnection, part: slice) -> Scored:
-            l, r, f = left[part], right[part], found[part]
+        def weigh(con: duckdb.DuckDBPyConnection, part: slice) -> Scored:
+            one, other, by = left[part], right[part], found[part]
             if floor is None:
-                return self.weighed(weights, l, r, f, self._levels(con, weights.comparisons, l, r), floor)
-            rows, level = self._hopeful(con, weights, l, r, floor)
-            return self.weighed(weights, l[rows], r[rows], f[rows], level, floor)
+                return self.weighed(
+                    weights, one, other, by, self._levels(con, weights.comparisons, one, other), floor
+                )
+            rows, level = self._hopeful(con, weights, one, other, floor)
+            return self.weighed(weights, one[rows], other[rows], by[rows], level, floor)
 
         if floor is not None:
             self._number(weights.comparisons)
         parts = [slice(at, at + AT_ONCE) for at in range(0, max(len(left), 1), AT_ONCE)]
-        done = self._each(one, parts)
+        done = self._each(weigh, parts)
         return Scored(*(np.concatenate([getattr(d, f) for d in done]) for f in Scored.__dataclass_fields__))
 
     def weighed(
@@ -149,9 +151,7 @@ class Sides:
                 rows = rows[upper[rows] >= floor - SLACK]
         return rows, level[rows]
 
-    def _at_first_sight(
-        self, weights: Weights, k: int, left: Nodes, right: Nodes
-    ) -> tuple[NDArray[np.int8], Floats]:
+    def _at_first_sight(self, weights: Weights, k: int, left: Nodes, right: Nodes) -> tuple[NDArray[np.int8], Floats]:
         """Return the level of each pair in one comparison where numbers tell it, and the bits it reaches at most."""
         comparison, bits = weights.comparisons[k], weights.bits[k]
         level = np.full(len(left), OPEN, np.int8)

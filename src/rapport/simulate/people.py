@@ -56,6 +56,10 @@ class PeopleWorld:
         Chance that a field of a record is empty, besides e-mail and phone, which are so more often.
     moved, married, new_email, new_phone, nickname, date_slip : float
         Chances that the other record is from another time, or was told otherwise.
+    seed : int
+        Worlds of different seeds are different people.
+    first : int
+        Number of the first record, so that several worlds can stand side by side.
     """
 
     records: int
@@ -69,6 +73,7 @@ class PeopleWorld:
     nickname: float = 0.08
     date_slip: float = 0.04
     seed: int = 1
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def make_people(world: PeopleWorld) -> MadeUpPeople:
     _err(columns, later, world)
     _lose(columns, world)
     order = np.argsort(_chance(world.records, world.seed, "order"), kind="stable")
-    return MadeUpPeople(_table({k: v[order] for k, v in columns.items()}), of[order])
+    return MadeUpPeople(_table({k: v[order] for k, v in columns.items()}, world.first), of[order])
 
 
 def _chance(n: int, seed: int, what: str, start: int = 0) -> Floats:
@@ -265,9 +270,9 @@ def _lose(columns: dict[str, NDArray[np.object_]], world: PeopleWorld) -> None:
         columns[name] = kept
 
 
-def _table(columns: dict[str, NDArray[np.object_]]) -> pa.Table:
+def _table(columns: dict[str, NDArray[np.object_]], first: int) -> pa.Table:
     n = len(columns["surname"])
-    ids = [f"P{i:08d}" for i in range(n)]
+    ids = [f"P{i:08d}" for i in range(first, first + n)]
     made: dict[str, pa.Array] = {
         "record_key": pa.array([record_key("made up", i) for i in ids], pa.int64()),
         "system": pa.array(["made up"] * n, pa.string()),

@@ -90,7 +90,13 @@ def test_kinds_of_strangers_leave_something_that_tells_apart() -> None:
 
 def test_rules_stay_within_the_budget_of_pairs() -> None:
     pairs = {Rule(("email",)): 100.0, Rule(("phone",)): 80.0, Rule(("names",)): 1_000.0}
-    assert choose_rules(pairs, 200.0, 10, ()) == (Rule(("phone",)), Rule(("email",)))
+    assert choose_rules(pairs, 200.0, 1_000.0, 10, ()) == (Rule(("phone",)), Rule(("email",)))
+
+
+def test_a_rule_counts_as_the_pairs_left_after_its_largest_blocks() -> None:
+    pairs = {Rule(("email",)): 100.0, Rule(("phone",)): 80.0, Rule(("names",)): 150.0}
+    assert choose_rules(pairs, 200.0, 60.0, 10, ()) == (Rule(("phone",)), Rule(("email",)), Rule(("names",)))
+    assert choose_rules(pairs, 140.0, 60.0, 10, ()) == (Rule(("phone",)), Rule(("email",)))
 
 
 def test_a_rule_joins_two_atoms_of_different_columns() -> None:
