@@ -20,8 +20,9 @@ from rapport.cli.output import give, give_json, table
 @click.option("--country", metavar="XX", help="Country of records that name none, ISO 3166. Default: US.")
 @click.option("--map", "named", multiple=True, metavar="COLUMN=FILE_COLUMN",
               help="What a column of the file is, such as email=contact; ignore=COLUMN leaves one out.")  # fmt: skip
-@click.option("--wrong-merge-cost", type=click.FloatRange(0.001, 1e9), default=1.0, show_default=True,
-              help="What it costs to take two for one, where taking one for two costs 1.")  # fmt: skip
+@click.option("--wrong-merge-cost", type=click.FloatRange(0.001, 1e9),
+              help="What it costs to take two for one, where taking one for two costs 1. If absent, records are "
+              "joined where F1 is believed to come out best.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE",
               help="Write the rows with their cluster: .csv, .parquet.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
@@ -40,7 +41,10 @@ def resolve_command(**given: Any) -> None:
 
     refuse_out(given["out"], given["force"])
     settings = Identify(
-        country=(given["country"] or "US").upper(), wrong_merge_cost=given["wrong_merge_cost"], missed_merge_cost=1.0
+        country=(given["country"] or "US").upper(),
+        aim="f1" if given["wrong_merge_cost"] is None else "cost",
+        wrong_merge_cost=given["wrong_merge_cost"] or 1.0,
+        missed_merge_cost=1.0,
     )
     asked = Asked(given["sources"], given["truth"], given["kind"], mapped_of(given["named"]), settings)
     resolved = resolve_files(asked, make_engine, make_linker, StageProgress())

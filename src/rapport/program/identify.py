@@ -97,6 +97,11 @@ class Identify(Part):
     """When records are one customer, what is blocked, how long traits hold."""
 
     country: Country = Field(default="US", description="Country of records that name none, ISO 3166 alpha-2.")
+    aim: Literal["cost", "f1"] = Field(
+        default="cost",
+        description="Where two records are taken for one: `cost`, where that is believed to cost less than not to; "
+        "`f1`, where precision and recall together are believed to come out best, whatever errors cost.",
+    )
     wrong_merge_cost: Positive = Field(default=20.0, description="What it costs to take two customers for one.")
     missed_merge_cost: Positive = Field(default=1.0, description="What it costs to take one customer for two.")
     review_cost: Positive = Field(

@@ -31,8 +31,8 @@ from rapport.workflows.ports import Engine, Silent
 from rapport.workflows.resolve import resolve
 
 SEED = 20_261
-EVEN = Identify(wrong_merge_cost=1.0)
-"""A wrong merge costs as much as a missed one: F1 weighs them alike."""
+EVEN = Identify(aim="f1", wrong_merge_cost=1.0)
+"""What `rapport resolve` does where no costs are told: F1 weighs wrong and missed pairs alike."""
 MILLION, HALF, MANY = 1_000_000, 500_000, 10_000_000
 SMALL = 4_000
 PIECE = 1_000_000

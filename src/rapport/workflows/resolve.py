@@ -7,7 +7,7 @@ decided here and below from tables; what runs queries and Splink lies behind `ra
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,7 @@ import pyarrow as pa
 from rapport.core.people import STANDARD
 from rapport.identify.comparisons import ORGANISATION, PERSON
 from rapport.identify.link_model import LinkModel, atoms_of
-from rapport.identify.link_threshold import thresholds
+from rapport.identify.link_threshold import best_believed, thresholds
 from rapport.program.identify import Identify
 from rapport.workflows.link_ports import Ints, Linker, MakeLinker, Scored
 from rapport.workflows.ports import Progress
@@ -25,6 +25,7 @@ from rapport.workflows.resolve_judge import (
     Given,
     Judged,
     Resolution,
+    believed,
     floor_of,
     given_of,
     judge,
@@ -90,6 +91,8 @@ def resolve(
                 weights_of(model), min([floor_of(model), *(b - 1 - np.log2(max(model.shares.match)) for b in also)])
             ),
         )
+        if settings.aim == "f1":
+            model = replace(model, thresholds=best_believed(*believed(judged), model.thresholds))
         result = decide(linker, model, given, judged, also)
         progress.finish()
     result.estimates["pairs_compared"] = found.pairs

@@ -49,7 +49,7 @@ class Asked:
     truth: str | None = None
     kind: str | None = None
     mapped: Mapping[str, tuple[str, ...]] | None = None
-    settings: Identify = field(default_factory=lambda: Identify(wrong_merge_cost=1.0))
+    settings: Identify = field(default_factory=lambda: Identify(aim="f1", wrong_merge_cost=1.0))
 
 
 @dataclass(frozen=True)

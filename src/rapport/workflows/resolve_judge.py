@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from rapport.identify.clusters import BOUND
 from rapport.identify.exact_keys import exact_links
 from rapport.identify.link_model import LinkModel, kinds_of_strangers
-from rapport.identify.mixture import log_odds
+from rapport.identify.link_quality import blocking_recall
+from rapport.identify.mixture import log_odds, probability
 from rapport.workflows.link_ports import Floats, Ints, Linker, Scored, Weights
 
 FULL_COPY = 4
@@ -141,6 +142,13 @@ def judge(linker: Linker, model: LinkModel, given: Given, scored: Scored) -> Jud
     own = scored.left == scored.right
     odds[own & ((scored.level >= 0).sum(axis=1) >= FULL_COPY)] = 2 * BOUND
     return Judged(scored, odds)
+
+
+def believed(judged: Judged) -> tuple[Floats, float]:
+    """Return the probability of each pair of two nodes, and the share of true pairs believed to be among them."""
+    other = judged.scored.left != judged.scored.right
+    chance = probability(judged.odds[other])
+    return chance, blocking_recall(judged.scored.found[other], chance)
 
 
 def take(scored: Scored, rows: NDArray[Any]) -> Scored:

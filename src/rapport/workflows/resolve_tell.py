@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from rapport.core.people import LINKS
 from rapport.identify.link_model import LinkModel
-from rapport.identify.link_quality import blocking_recall
 from rapport.identify.mixture import against_strangers, probability
 from rapport.workflows.link_ports import Floats, Ints, Linker, Scored
-from rapport.workflows.resolve_judge import Given, Judged, Resolution, is_in, judge, take, weights_of
+from rapport.workflows.resolve_judge import Given, Judged, Resolution, believed, is_in, judge, take, weights_of
 
 MOST_EVIDENCE = 20_000
 """Links of a run for which the evidence is written out; beyond it only doubts get theirs."""
@@ -140,12 +139,11 @@ def _as_json(values: pa.ChunkedArray) -> list[str]:
 
 def _estimates(model: LinkModel, judged: Judged, of_node: Ints, clusters: pa.Table) -> dict[str, Any]:
     """Return what is believed of the links: from the probabilities, and from how often rules found the same pair."""
-    scored, odds = judged.scored, judged.odds
-    own = scored.left == scored.right
-    chance = probability(odds)
-    merged = ~own & (of_node[scored.left] == of_node[scored.right])
-    reach = blocking_recall(scored.found[~own], chance[~own])
-    sure, all_true = float(chance[merged].sum()), float(chance[~own].sum())
+    scored = judged.scored
+    other = scored.left != scored.right
+    chance, reach = believed(judged)
+    merged = (of_node[scored.left] == of_node[scored.right])[other]
+    sure, all_true = float(chance[merged].sum()), float(chance.sum())
     return {
         "precision": sure / max(float(merged.sum()), 1e-9) if merged.any() else 1.0,
         "recall": reach * sure / all_true if all_true > 0 else 1.0,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from rapport.identify.blocking import ATOMS, Rule, choose_rules, possible_rules, training_rules
 from rapport.identify.comparisons import COMPARISONS, Fill, choose_comparisons
 from rapport.identify.link_model import kinds_of_strangers
-from rapport.identify.link_threshold import thresholds
+from rapport.identify.link_threshold import BELIEVED_LOW, best_believed, thresholds
 from rapport.identify.mixture import Observed, Shares, bits_of, first_shares, fit_mixture, log_odds
 from rapport.program.identify import Identify
 
@@ -86,6 +87,19 @@ def test_expected_shares_of_levels_are_shares() -> None:
 def test_kinds_of_strangers_leave_something_that_tells_apart() -> None:
     chosen = tuple(c for c in COMPARISONS if c.name in {"street", "house_number"})
     assert [k.name for k in kinds_of_strangers(chosen)] == ["anyone"]
+
+
+def test_the_threshold_of_best_believed_f1_lies_at_half_of_it() -> None:
+    known = thresholds(Identify(aim="f1", wrong_merge_cost=1.0))
+    chance = np.array([0.9, 0.05, 0.99, 0.45, 0.6, 0.3])
+    # Of the likeliest n of these, F1 by hand: 1.98/4.29, 3.78/5.29, 4.98/6.29, 5.88/7.29, 6.48/8.29, 6.58/9.29.
+    best = 5.88 / 7.29
+    found = best_believed(chance, 1.0, known)
+    assert found.link == pytest.approx(np.log2(best / 2 / (1 - best / 2)) - BELIEVED_LOW)
+    assert found.review == known.review
+    assert best_believed(chance, 0.5, known).link < found.link, "who misses half of all has less to lose"
+    assert best_believed(np.full(9, 0.01), 1.0, known).link == known.review, "nothing is linked that nobody reviews"
+    assert best_believed(np.empty(0), 1.0, known) == known
 
 
 def test_rules_stay_within_the_budget_of_pairs() -> None:
