@@ -1,7 +1,7 @@
 """Measure and draw how right pairs and whole customers are at each threshold, beside the threshold that is chosen.
 
-Writes docs/benchmarks/resolve_thresholds.json and a picture beside docs/method/resolve.md. Takes a minute; run by hand,
-from the root of the project.
+Writes docs/benchmarks/resolve_thresholds.json and a picture beside docs/method/resolve.md. Takes a minute; run by
+hand, from the root of the project.
 """
 
 from __future__ import annotations
