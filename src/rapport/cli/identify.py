@@ -54,6 +54,11 @@ def told(found: dict[str, Any], program: Path) -> str:
         f"in {customers['records']:,} records",
     ]
     lines += [f"estimated without labels: {told}" for told in _estimates(found["estimates"])]
+    learned = found["learned"]
+    if learned["after"]:
+        lines.append(
+            f"weighed as learned from {learned['records']:,} records; {learned['after']:,} new, changed or gone since"
+        )
     if found["merges"]["vetoed"]:
         lines.append(f"{found['merges']['vetoed']:,} groups hold records that people keep apart; nothing was added")
     if review["open"]:

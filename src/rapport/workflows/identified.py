@@ -5,7 +5,7 @@ Why it exists: several commands read it, and only one place knows where it lies.
 Layout::
 
     state/identity/people/<digest>/      people, standard, quarantine, audit, summary.json
-    state/identity/resolved/<digest>/    links, clusters, review, model.json
+    state/identity/resolved/<digest>/    links, clusters, review, model.json, basis.json (what it was learned from)
     state/identity/latest.json           which of these the memory holds
 """
 

@@ -6,8 +6,6 @@ carries on and an unchanged one costs nothing. How records are read, compared an
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -30,12 +28,12 @@ from rapport.identify.standard import settings_of, standardise
 from rapport.program.model import Program
 from rapport.workflows.forgotten import read_forgotten
 from rapport.workflows.identified import identity_folder
+from rapport.workflows.identify_resolve import ResolveTools, resolve_records, verified_of
 from rapport.workflows.identity_ports import IdentityMemory
 from rapport.workflows.identity_records import HOUSEHOLDS, AccountContact
 from rapport.workflows.link_ports import MakeLinker
 from rapport.workflows.load_people import load_people, people_fingerprint
 from rapport.workflows.ports import Engine, FileDigest, Progress
-from rapport.workflows.resolve import resolve
 from rapport.workflows.state_ports import Store
 
 BY = "identify"
@@ -82,7 +80,8 @@ def identify(program: Program, base: Path, tools: IdentifyTools, at: datetime) -
         )
     people, loaded = _load(program, base, tools)
     standard = _standardise(program, people, tools)
-    resolved = _resolve(program, people.name, standard, tools)
+    lent = ResolveTools(tools.store, tools.memory, tools.make_engine, tools.make_linker, tools.progress)
+    resolved = resolve_records(program, people.name, standard, lent)
     return _remember(program, _Whole(people, resolved, standard, loaded), tools, at)
 
 
@@ -121,27 +120,6 @@ def _standardise(program: Program, folder: Path, tools: IdentifyTools) -> pa.Tab
     return pq.read_table(path)
 
 
-def verified_of(program: Program) -> dict[str, tuple[str, ...]]:
-    """Return which columns each system has verified."""
-    return {p.name: p.verified for p in program.people if p.verified}
-
-
-def _resolve(program: Program, people: str, standard: pa.Table, tools: IdentifyTools) -> Path:
-    verdicts = tools.memory.reviews.verdicts().sort_by([("left_key", "ascending"), ("right_key", "ascending")])
-    parts = [people, program.identify.model_dump(mode="json"), verified_of(program), verdicts.to_pylist()]
-    digest = hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=8).hexdigest()
-    folder = identity_folder(tools.store.state.parent) / "resolved" / digest
-    if not (folder / "model.json").is_file():
-        with tools.store.folder_when_whole(folder) as part:
-            pairs = {(system, column) for system, columns in verified_of(program).items() for column in columns}
-            found = resolve(standard, verdicts, program.identify, pairs, tools.make_linker, tools.progress)
-            for name, table in (("links", found.links), ("clusters", found.clusters), ("review", found.review)):
-                pq.write_table(table, part / f"{name}.parquet", compression="zstd")
-            tools.store.write_json(part / "estimates.json", found.estimates)
-            tools.store.write_json(part / "model.json", None if found.model is None else found.model.to_dict())
-    return folder
-
-
 def _remember(program: Program, whole: _Whole, tools: IdentifyTools, at: datetime) -> dict[str, Any]:
     """Bring the memory into line with what was resolved; each step leaves alone what is in line already."""
     memory, read = tools.memory, pq.read_table
@@ -171,6 +149,7 @@ def _remember(program: Program, whole: _Whole, tools: IdentifyTools, at: datetim
         "households_changed": households,
         "contacts_changed": contacts,
         "estimates": tools.store.read_json(whole.resolved / "estimates.json"),
+        "learned": _learned(tools.store.read_json(whole.resolved / "basis.json")),
     }
     tools.store.write_json(identity_folder(tools.store.state.parent) / "latest.json", summary)
     return summary
@@ -220,6 +199,11 @@ def _digests(people: Path, tools: IdentifyTools) -> pa.Table:
     with tools.make_engine() as engine:
         engine.register_parquet("people", people)
         return engine.query("SELECT record_key, md5(CAST(p AS VARCHAR)) AS digest FROM people p ORDER BY record_key")
+
+
+def _learned(basis: dict[str, Any]) -> dict[str, int]:
+    """Return on how many records the model was learned, and how many have come, changed or gone since."""
+    return {"records": int(basis["learned"]), "after": int(basis["after"])}
 
 
 def _customers(nodes: pa.Table) -> dict[str, int]:
