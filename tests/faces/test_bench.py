@@ -29,7 +29,7 @@ FIGURES = {
         "planted_recall10_above_upcf",
         "planted_pasts_recall10",
     },
-    "identify": {"febrl4_f1", "recognise_p99_ms", "import_rows_per_s", "question_value_per_asked"},
+    "identify": {"febrl3_f1", "recognise_p99_ms", "import_rows_per_s", "question_value_per_asked"},
     "now": {"now_p50_ms", "now_p99_ms", "now_limits_exceeded", "now_used_fewer", "now_value_fewer_paced"},
 }
 
