@@ -102,9 +102,19 @@ def resolved_text(told: dict[str, Any]) -> str:
         f"{spent['resolve']:.1f} s to resolve, {spent['read'] + spent['standardise']:.1f} s to read and standardise, "
         f"{told['peak_gib']:.2f} GiB at most"
     )
-    if told["status"]:
-        lines.append(f"too little data for: {', '.join(told['status'])}; expected values stand in")
+    if told["threshold_bits"] is not None:
+        lines.append(f"joined from probability {1 / (1 + 2 ** -told['threshold_bits']):.2f} on")
+    lines += [
+        STATUS.get(s, f"too little data to learn {s.partition(':')[2]}: expected values stand in")
+        for s in told["status"]
+    ]
     return "\n".join(lines)
+
+
+STATUS = {
+    "FEW_TRUE_PAIRS": "few pairs are one customer: what was learned from them is uncertain",
+    "NOTHING_TELLS_APART": "no column tells records apart: only copies were joined",
+}
 
 
 def _shares(found: dict[str, Any]) -> list[str]:
