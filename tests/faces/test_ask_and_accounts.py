@@ -53,7 +53,8 @@ def asking(composed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     identified.mkdir(parents=True)
     (folder / "state" / "identity" / "latest.json").write_text('{"people": "1", "resolved": "1"}', encoding="utf-8")
     pq.write_table(standard, identified / "standard.parquet")
-    pq.write_table(pa.Table.from_pylist([PERSON, ACME], PEOPLE), identified / "people.parquet")
+    written = [PERSON, ACME | {"organisation": "Acme"}]
+    pq.write_table(pa.Table.from_pylist(written, PEOPLE), identified / "people.parquet")
     pq.write_table(nodes.select(["record_key", "customer_id"]), folder / "state" / "who.parquet")
     return folder
 
@@ -93,7 +94,7 @@ def test_what_became_of_a_question_is_remembered(asking: Path) -> None:
 
 def test_accounts_their_contacts_and_what_wanted_ones_lack(asking: Path) -> None:
     found = done("accounts", asking, "--json").data
-    assert [(a["name"], a["contacts"]) for a in found["accounts"]] == [("acme", 1)]
+    assert [(a["name"], a["contacts"]) for a in found["accounts"]] == [("Acme", 1)]
     assert [(c["name"], c["seniority"]) for c in found["top_contacts"]] == [("eva bauer", "c_level")]
     tasks = done("accounts", asking, "--wanted", "--tasks", "--json").data
     assert (tasks["tasks_new"], tasks["wanted"][0]["lacking"]) == (1, 2)

@@ -23,7 +23,15 @@ def accounts_command(program: Path, only_wanted: bool, with_tasks: bool, top: in
     """List accounts and contacts as the last identify left them."""
     from rapport.identify.organisations import contacts_of_accounts
     from rapport.wiring import open_customers, open_store
-    from rapport.workflows.accounts import account_report, account_values, add_tasks, identified_records, wanted_of
+    from rapport.workflows.accounts import (
+        account_report,
+        account_values,
+        add_tasks,
+        as_written,
+        identified_records,
+        wanted_of,
+    )
+    from rapport.workflows.identified import people_table
     from rapport.workflows.programs import find_program, read_program
 
     path = find_program(program)
@@ -36,6 +44,7 @@ def accounts_command(program: Path, only_wanted: bool, with_tasks: bool, top: in
             scores = store.read_table(store.require_turn(None), "scores")
             values = account_values(contacts_of_accounts(standard, customers), scores)
         report = account_report(standard, customers, wanted_of(programme, path.parent), values, top)
+        report = as_written(report, people_table(path.parent, "people"), customers)
         if with_tasks:
             report["tasks_new"] = add_tasks(memory, report["wanted"], programme.accounts.owner, datetime.now(UTC))
     if only_wanted:

@@ -131,6 +131,55 @@ def account_report(
     }
 
 
+def as_written(report: dict[str, Any], people: pa.Table, customers: pa.Table) -> dict[str, Any]:
+    """Return the report with names and titles as their systems write them, where all records write one of them alike.
+
+    Parameters
+    ----------
+    report : dict
+        Of `account_report`; its names are in standard form.
+    people : Arrow table
+        `rapport.core.people.PEOPLE`, as loaded.
+    customers : Arrow table
+        record_key, customer_id.
+    """
+    ids = {c for a in report["accounts"] for c in (a["account_id"],)}
+    ids |= {c[name] for c in report["top_contacts"] for name in ("account_id", "customer_id")}
+    of = dict(zip(customers["record_key"].to_pylist(), customers["customer_id"].to_pylist(), strict=True))
+    wanted = people.filter(
+        pc.is_in(people["record_key"], pa.array([k for k, c in of.items() if c in ids], pa.int64()))
+    )
+    written: dict[tuple[str, str], set[str]] = {}
+    for row in wanted.to_pylist():
+        parts = (row["given_name"], row["middle_name"], row["surname"])
+        told = {
+            "organisation": row["organisation"] if row["kind"] == "organisation" else None,
+            "person": row["full_name"] or " ".join(p for p in parts if p),
+            "title": row["job_title"],
+        }
+        for what, value in told.items():
+            if value:
+                written.setdefault((of[row["record_key"]], what), set()).add(value)
+
+    def one(customer: str, what: str, otherwise: str | None) -> str | None:
+        values = written.get((customer, what), set())
+        return next(iter(values)) if len(values) == 1 else otherwise
+
+    names = {a["account_id"]: one(a["account_id"], "organisation", a["name"]) for a in report["accounts"]}
+    return report | {
+        "accounts": [a | {"name": names[a["account_id"]]} for a in report["accounts"]],
+        "top_contacts": [
+            c
+            | {
+                "account": names.get(c["account_id"], c["account"]),
+                "name": one(c["customer_id"], "person", c["name"]),
+                "job_title": one(c["customer_id"], "title", c["job_title"]),
+            }
+            for c in report["top_contacts"]
+        ],
+    }
+
+
 def missing_record(missing: Missing) -> dict[str, Any]:
     """Return a wanted prospect as plain values; `task` is None where nothing is missing."""
     return {

@@ -11,11 +11,12 @@ import pytest
 
 from customer_memories import ListedMemory
 from rapport.core.errors import SourceColumns, SourceMissing
+from rapport.core.people import PEOPLE as LOADED
 from rapport.core.people import STANDARD
 from rapport.identify.organisations import contacts_of_accounts, domain_of, seniority_of, top_contacts
 from rapport.program.accounts import Accounts
 from rapport.program.model import Program
-from rapport.workflows.accounts import account_report, account_values, add_tasks, wanted_of
+from rapport.workflows.accounts import account_report, account_values, add_tasks, as_written, wanted_of
 
 LISTS = {f.name: [] for f in STANDARD if pa.types.is_list(f.type)}
 
@@ -200,3 +201,30 @@ def test_an_account_is_worth_what_its_contacts_are() -> None:
     contacts = pa.table({"account_id": ["A", "A", "B"], "customer_id": ["p", "q", "stranger"]})
     scores = pa.table({"customer_id": ["p", "q"], "actual_value_micros": [2_500_000, None]})
     assert account_values(contacts, scores) == {"A": 2.5, "B": 0.0}
+
+
+def test_names_are_told_as_they_were_written_unless_records_differ() -> None:
+    rows = [
+        {"record_key": 1, "kind": "organisation", "organisation": "Bäckerei Ñandú GmbH"},
+        {"record_key": 2, "kind": "organisation", "organisation": "ACME"},
+        {"record_key": 3, "kind": "organisation", "organisation": "Acme AG"},
+        {"record_key": 4, "kind": "person", "given_name": "Ayşe", "surname": "Öztürk", "job_title": "CFO"},
+    ]
+    people = pa.Table.from_pylist(rows, schema=LOADED)
+    customers = pa.table({"record_key": [1, 2, 3, 4], "customer_id": ["A", "B", "B", "P"]})
+    contact = {
+        "account_id": "A",
+        "account": "backerei nandu",
+        "customer_id": "P",
+        "name": "ayse ozturk",
+        "job_title": "cfo",
+    }
+    report = {
+        "accounts": [{"account_id": "A", "name": "backerei nandu"}, {"account_id": "B", "name": "acme"}],
+        "top_contacts": [contact],
+    }
+    told = as_written(report, people, customers)
+    assert [a["name"] for a in told["accounts"]] == ["Bäckerei Ñandú GmbH", "acme"]
+    assert told["top_contacts"] == [
+        contact | {"account": "Bäckerei Ñandú GmbH", "name": "Ayşe Öztürk", "job_title": "CFO"}
+    ]
