@@ -15,10 +15,13 @@ The rules of the kinds (`rapport.core.tables.ColumnKind`):
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
+
+from rapport.core.errors import SourceUnreadable
 
 DATE_FORMATS = {
     "%Y-%m-%d": "[0-9]{4}-",
@@ -91,6 +94,24 @@ def family_of(kind: pa.DataType) -> str:
 def quoted(name: str) -> str:
     """Return a name as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def zeros_sql(cells: Sequence[Cell]) -> str:
+    """Return SQL for the first row, as `z` and the cell's position, in which a zero byte stands in a text."""
+    first = "min(__row) FILTER (WHERE contains({0}, chr(0))) AS z{1}"
+    none = "CAST(NULL AS BIGINT) AS z{1}"
+    return ", ".join((first if c.family == "text" else none).format(c.held, c.position) for c in cells)
+
+
+def refuse_zeros(shown: str, cells: Sequence[Cell], found: Mapping[str, Any]) -> None:
+    """Raise SourceUnreadable where `zeros_sql` found a zero byte, which servers and terminals take for an end."""
+    for cell in cells:
+        row = found[f"z{cell.position}"]
+        if row is not None:
+            raise SourceUnreadable(
+                f"source {shown}: a zero byte stands in column {cell.file_column!r}, row {row:,}; it is no text, or "
+                "is damaged. Take it out there, and export it again."
+            )
 
 
 def held_sql(cell: Cell) -> str:

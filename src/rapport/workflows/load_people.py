@@ -33,6 +33,7 @@ from rapport.identify.people_sql import (
     records_sql,
     set_aside_sql,
 )
+from rapport.identify.value_sql import refuse_zeros
 from rapport.program.identify import People
 from rapport.program.model import Program
 from rapport.workflows.ports import Engine, EngineFault, FileDigest, Progress, Suppressed
@@ -101,6 +102,7 @@ def load_people(
         for people in program.people:
             reading = work.open(people)
             counts = work.ask(people, reading, counts_sql(reading)).to_pylist()[0]
+            refuse_zeros(people.shown, reading.cells, counts)
             audit += audit_cells(people.name, reading.cells, counts)
             kept, reasons = work.write(people, reading, records, aside, int(counts["rows"]))
             systems.append(

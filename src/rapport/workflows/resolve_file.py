@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from rapport.core.errors import LookupFailed, SourceColumns, SourceEmpty, nearest
+from rapport.core.errors import LookupFailed, SourceColumns, SourceEmpty, SourceUnreadable, nearest
 from rapport.core.people import PEOPLE, PERSON_COLUMNS, VERDICTS, record_key
 from rapport.identify.link_quality import all_clusters, b_cubed, bootstrap_f1, exact_clusters, pairwise
 from rapport.identify.mapping import propose_people
@@ -144,6 +144,7 @@ def _read(engine: Engine, asked: Asked, number: int, path: Path) -> File:
     engine.register_source(f"file_{number}", Path(), source)
     table = engine.query(f"SELECT * FROM file_{number} ORDER BY {ROW}").drop_columns([ROW])
     table = pa.table({n: pc.cast(_plain(table[n]), pa.string()) for n in table.column_names})
+    _refuse_zeros(table, path)
     truth = None
     if asked.truth is not None:
         if asked.truth not in table.column_names:
@@ -159,6 +160,16 @@ def _read(engine: Engine, asked: Asked, number: int, path: Path) -> File:
     return File(
         system if system not in taken else f"{system} {number + 1}", path, table, truth, columns, reasons, kind
     )
+
+
+def _refuse_zeros(table: pa.Table, path: Path) -> None:
+    for name in table.column_names:
+        row = pc.index(pc.fill_null(pc.match_substring(table[name], "\0"), False), True).as_py()
+        if row >= 0:
+            raise SourceUnreadable(
+                f"source {path}: a zero byte stands in column {name!r}, row {row + 1:,}; it is no text, or is "
+                "damaged. Take it out there, and export it again."
+            )
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -212,11 +223,12 @@ def _standard(files: tuple[File, ...], settings: Identify) -> tuple[pa.Table, di
     people = pa.concat_tables([_people(f) for f in files])
     standard = standardise(people, settings_of(settings, (), None))
     named: dict[str, list[str]] = {}
-    for name in dict.fromkeys(c for f in files for c in _left_over(f)):
+    left = [dict.fromkeys(_left_over(f)) for f in files]
+    for name in dict.fromkeys(c for columns in left for c in columns):
         values = pa.chunked_array(
             [
-                _folded(f.table[name]) if name in _left_over(f) else pa.nulls(f.table.num_rows, pa.string())
-                for f in files
+                _folded(f.table[name]) if name in columns else pa.nulls(f.table.num_rows, pa.string())
+                for f, columns in zip(files, left, strict=True)
             ]
         )
         if tells(values.combine_chunks()):
