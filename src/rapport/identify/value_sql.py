@@ -23,6 +23,9 @@ import pyarrow as pa
 
 from rapport.core.errors import SourceUnreadable
 
+LONGEST_VALUE = 2_000_000
+"""Bytes of a value: as many as a whole row of a CSV file may have."""
+
 DATE_FORMATS = {
     "%Y-%m-%d": "[0-9]{4}-",
     "%Y/%m/%d": "[0-9]{4}/",
@@ -96,22 +99,40 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def zeros_sql(cells: Sequence[Cell]) -> str:
-    """Return SQL for the first row, as `z` and the cell's position, in which a zero byte stands in a text."""
-    first = "min(__row) FILTER (WHERE contains({0}, chr(0))) AS z{1}"
-    none = "CAST(NULL AS BIGINT) AS z{1}"
-    return ", ".join((first if c.family == "text" else none).format(c.held, c.position) for c in cells)
+def unusable_sql(cells: Sequence[Cell]) -> str:
+    """Return SQL for the first row whose text has a zero byte (z and the cell's position) or is too long (l)."""
+    zero = "min(__row) FILTER (WHERE contains({0}, chr(0))) AS z{1}"
+    long = "min(__row) FILTER (WHERE strlen({0}) > {2}) AS l{1}"
+    none = "CAST(NULL AS BIGINT) AS z{1}, CAST(NULL AS BIGINT) AS l{1}"
+    return ", ".join(
+        (f"{zero}, {long}" if c.family == "text" else none).format(c.held, c.position, LONGEST_VALUE) for c in cells
+    )
 
 
-def refuse_zeros(shown: str, cells: Sequence[Cell], found: Mapping[str, Any]) -> None:
-    """Raise SourceUnreadable where `zeros_sql` found a zero byte, which servers and terminals take for an end."""
+def refuse_unusable(shown: str, cells: Sequence[Cell], found: Mapping[str, Any]) -> None:
+    """Raise SourceUnreadable where `unusable_sql` found something."""
     for cell in cells:
-        row = found[f"z{cell.position}"]
-        if row is not None:
-            raise SourceUnreadable(
-                f"source {shown}: a zero byte stands in column {cell.file_column!r}, row {row:,}; it is no text, or "
-                "is damaged. Take it out there, and export it again."
-            )
+        zero, long = found[f"z{cell.position}"], found[f"l{cell.position}"]
+        if zero is not None:
+            raise zero_byte(shown, cell.file_column, zero)
+        if long is not None:
+            raise too_long(shown, cell.file_column, long)
+
+
+def zero_byte(shown: str, column: str, row: int) -> SourceUnreadable:
+    """Return the error for a zero byte in a text, which servers and terminals take for its end."""
+    return SourceUnreadable(
+        f"source {shown}: a zero byte stands in column {column!r}, row {row:,}; it is no text, or is damaged. "
+        "Take it out there, and export it again."
+    )
+
+
+def too_long(shown: str, column: str, row: int) -> SourceUnreadable:
+    """Return the error for a text that no person's record has."""
+    return SourceUnreadable(
+        f"source {shown}: the value in column {column!r}, row {row:,}, is longer than {LONGEST_VALUE:,} bytes; "
+        "must be shorter. Shorten it there, and export it again."
+    )
 
 
 def held_sql(cell: Cell) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from rapport.core.errors import SourceColumns, SourceUnreadable, nearest
+from rapport.core.errors import SourceColumns, nearest
 from rapport.core.people import PEOPLE
 from rapport.identify.standard import settings_of, standardise
 from rapport.identify.value_sql import (
@@ -25,15 +25,16 @@ from rapport.identify.value_sql import (
     family_of,
     held_sql,
     quoted,
-    refuse_zeros,
+    refuse_unusable,
+    unusable_sql,
     value_sql,
-    zeros_sql,
 )
 from rapport.program.identify import IDENTIFYING, People
 from rapport.program.model import Program
 from rapport.workflows.identity_ports import IdentityMemory
 from rapport.workflows.identity_records import Identifier, Interaction
 from rapport.workflows.ports import Engine, EngineFault, Progress
+from rapport.workflows.source_faults import unreadable
 
 PLAIN = ("message_id", "kind", "channel", "direction", "about", "location", "anonymous_id", "record_id")
 """Columns of contacts besides `at` and those that identify."""
@@ -41,6 +42,7 @@ PLAIN = ("message_id", "kind", "channel", "direction", "about", "location", "ano
 COLUMNS = ("at", *PLAIN, *IDENTIFYING)
 _LISTS = {"email": "emails", "phone": "phones", "card_number": "card_numbers", "device_id": "device_ids"}
 _ROOM = 5_000
+KEPT = "What came before is kept, and taking the file again repeats nothing."
 
 
 @dataclass(frozen=True)
@@ -111,26 +113,19 @@ def _batches(file: ContactFile, engine: Engine, cells: tuple[Cell, ...], zone: d
     try:
         yield from engine.stream(_rows_sql(cells), zone)
     except EngineFault as error:
-        raise _unreadable(file, error) from error
+        raise unreadable(file.path.name, str(error), KEPT) from error
 
 
 def _counted(file: ContactFile, engine: Engine, cells: tuple[Cell, ...]) -> int:
     """Return how many rows there are, once all can be read and none holds a zero byte."""
     held = ", ".join(f"{held_sql(c)} AS {c.held}" for c in cells)
-    sql = f"SELECT count(*) AS n, {zeros_sql(cells)} FROM (SELECT __row, {held} FROM contacts)"
+    sql = f"SELECT count(*) AS n, {unusable_sql(cells)} FROM (SELECT __row, {held} FROM contacts)"
     try:
         found = engine.query(sql).to_pylist()[0]
     except EngineFault as error:
-        raise _unreadable(file, error) from error
-    refuse_zeros(file.path.name, cells, found)
+        raise unreadable(file.path.name, str(error), KEPT) from error
+    refuse_unusable(file.path.name, cells, found)
     return int(found["n"])
-
-
-def _unreadable(file: ContactFile, error: EngineFault) -> SourceUnreadable:
-    return SourceUnreadable(
-        f"source {file.path.name}: cannot be read to its end - {str(error).splitlines()[0]}; must be whole. "
-        "Export it again; what came before is kept, and taking the file again repeats nothing."
-    )
 
 
 def _open(file: ContactFile, engine: Engine) -> tuple[Cell, ...]:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from rapport.core.errors import LookupFailed, SourceColumns, SourceEmpty, SourceUnreadable, nearest
+from rapport.core.errors import LookupFailed, SourceColumns, SourceEmpty, nearest
 from rapport.core.people import PEOPLE, PERSON_COLUMNS, VERDICTS, record_key
 from rapport.identify.link_quality import all_clusters, b_cubed, bootstrap_f1, exact_clusters, pairwise
 from rapport.identify.mapping import propose_people
@@ -29,6 +29,7 @@ from rapport.program.source import Source
 from rapport.workflows.link_ports import MakeLinker
 from rapport.workflows.ports import Engine, Progress
 from rapport.workflows.resolve import Resolution, resolve
+from rapport.workflows.source_faults import readable, refuse_texts
 
 SAMPLE = 4_000
 """Rows from which the mapping of a file is proposed."""
@@ -142,9 +143,10 @@ def _read(engine: Engine, asked: Asked, number: int, path: Path) -> File:
     # A file that nobody has mapped has no columns yet, which a declared source may not have.
     source = Source.model_construct(kind="customers", path=str(path), columns={})
     engine.register_source(f"file_{number}", Path(), source)
-    table = engine.query(f"SELECT * FROM file_{number} ORDER BY {ROW}").drop_columns([ROW])
+    with readable(str(path)):
+        table = engine.query(f"SELECT * FROM file_{number} ORDER BY {ROW}").drop_columns([ROW])
     table = pa.table({n: pc.cast(_plain(table[n]), pa.string()) for n in table.column_names})
-    _refuse_zeros(table, path)
+    refuse_texts(str(path), table)
     truth = None
     if asked.truth is not None:
         if asked.truth not in table.column_names:
@@ -160,16 +162,6 @@ def _read(engine: Engine, asked: Asked, number: int, path: Path) -> File:
     return File(
         system if system not in taken else f"{system} {number + 1}", path, table, truth, columns, reasons, kind
     )
-
-
-def _refuse_zeros(table: pa.Table, path: Path) -> None:
-    for name in table.column_names:
-        row = pc.index(pc.fill_null(pc.match_substring(table[name], "\0"), False), True).as_py()
-        if row >= 0:
-            raise SourceUnreadable(
-                f"source {path}: a zero byte stands in column {name!r}, row {row + 1:,}; it is no text, or is "
-                "damaged. Take it out there, and export it again."
-            )
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
