@@ -20,6 +20,7 @@ from typing import IO, Any, Literal, Protocol
 
 from rapport.core.errors import ProgramInvalid, TurnConflict, nearest
 from rapport.customize.compose import TEMPLATE_NAMES, ComposedMessage, TemplateSet
+from rapport.workflows.worksheet_edits import for_spreadsheets
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -147,6 +148,11 @@ def _write_once(path: Path, content: bytes) -> bool:
     return False
 
 
+def _cell(value: Any) -> Any:
+    """Return a value of a row as no spreadsheet takes it for a formula."""
+    return for_spreadsheets(value) if isinstance(value, str) else value
+
+
 class _PrintFile:
     """The growing CSV of one print channel; it takes its name only when all rows are in."""
 
@@ -167,7 +173,7 @@ class _PrintFile:
 
     def add(self, message: ComposedMessage) -> None:
         """Add the row of one recipient."""
-        self._writer.writerow([message.row[c] for c in self._columns])
+        self._writer.writerow([_cell(message.row[c]) for c in self._columns])
 
     def close_whole(self) -> DeliveryStatus:
         """Give the file its name, unless it is there already with the same bytes."""

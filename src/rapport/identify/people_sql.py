@@ -15,7 +15,7 @@ import pyarrow as pa
 from rapport.core.errors import ProgramInvalid, SourceColumns, nearest
 from rapport.core.people import PEOPLE, PERSON_COLUMNS
 from rapport.core.reasons import RowReason
-from rapport.identify.value_sql import Cell, bounded_sql, family_of, held_sql, quoted, value_sql
+from rapport.identify.value_sql import Cell, bounded_sql, family_of, held_sql, quoted, unusable_sql, value_sql
 from rapport.program.identify import People
 
 ROW = "__row"
@@ -191,7 +191,7 @@ def counts_sql(reading: PeopleReading) -> str:
     values) and t, the newest local day of a record that has it, NULL where the system has no time of change.
     """
     at = reading.of("updated_at")
-    parts = ["count(*) AS rows"]
+    parts = ["count(*) AS rows", unusable_sql(reading.cells)]
     for cell in reading.cells:
         n = cell.position
         newest = f"max({at[0].value}) FILTER (WHERE {cell.value} IS NOT NULL)" if at else None

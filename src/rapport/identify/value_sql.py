@@ -15,10 +15,16 @@ The rules of the kinds (`rapport.core.tables.ColumnKind`):
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
+
+from rapport.core.errors import SourceUnreadable
+
+LONGEST_VALUE = 2_000_000
+"""Bytes of a value: as many as a whole row of a CSV file may have."""
 
 DATE_FORMATS = {
     "%Y-%m-%d": "[0-9]{4}-",
@@ -91,6 +97,42 @@ def family_of(kind: pa.DataType) -> str:
 def quoted(name: str) -> str:
     """Return a name as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def unusable_sql(cells: Sequence[Cell]) -> str:
+    """Return SQL for the first row whose text has a zero byte (z and the cell's position) or is too long (l)."""
+    zero = "min(__row) FILTER (WHERE contains({0}, chr(0))) AS z{1}"
+    long = "min(__row) FILTER (WHERE strlen({0}) > {2}) AS l{1}"
+    none = "CAST(NULL AS BIGINT) AS z{1}, CAST(NULL AS BIGINT) AS l{1}"
+    return ", ".join(
+        (f"{zero}, {long}" if c.family == "text" else none).format(c.held, c.position, LONGEST_VALUE) for c in cells
+    )
+
+
+def refuse_unusable(shown: str, cells: Sequence[Cell], found: Mapping[str, Any]) -> None:
+    """Raise SourceUnreadable where `unusable_sql` found something."""
+    for cell in cells:
+        zero, long = found[f"z{cell.position}"], found[f"l{cell.position}"]
+        if zero is not None:
+            raise zero_byte(shown, cell.file_column, zero)
+        if long is not None:
+            raise too_long(shown, cell.file_column, long)
+
+
+def zero_byte(shown: str, column: str, row: int) -> SourceUnreadable:
+    """Return the error for a zero byte in a text, which servers and terminals take for its end."""
+    return SourceUnreadable(
+        f"source {shown}: a zero byte stands in column {column!r}, row {row:,}; it is no text, or is damaged. "
+        "Take it out there, and export it again."
+    )
+
+
+def too_long(shown: str, column: str, row: int) -> SourceUnreadable:
+    """Return the error for a text that no person's record has."""
+    return SourceUnreadable(
+        f"source {shown}: the value in column {column!r}, row {row:,}, is longer than {LONGEST_VALUE:,} bytes; "
+        "must be shorter. Shorten it there, and export it again."
+    )
 
 
 def held_sql(cell: Cell) -> str:

@@ -30,7 +30,7 @@ from rapport.identify.erase import (
     rows_of,
 )
 from rapport.workflows.state_ports import Store
-from rapport.workflows.worksheet_edits import BY_CUSTOMER, EDITS_FILE, HISTORY, edits_text, parse_edits
+from rapport.workflows.worksheet_edits import BY_CUSTOMER, EDITS_FILE, HISTORY, edits_text, parse_edits, unguarded
 
 TEMPORARY = ".part"
 _NAMING = {"customer_key", "record_key", "left_key", "customer_id", "record_id", "account_id"}
@@ -199,7 +199,7 @@ def _rows_without(path: Path, person: Person) -> tuple[str, int]:
         own = head.index("customer_id") if "customer_id" in head else None
         touch = head.index("touch_id") if "touch_id" in head else None
         for row in reader:
-            mine = own is not None and row[own] in person.ids
+            mine = own is not None and unguarded(row[own]) in person.ids
             if mine or (touch is not None and person.touched(row[touch])):
                 gone += 1
             else:

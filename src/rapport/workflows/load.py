@@ -48,13 +48,12 @@ from rapport.program.source import Origin, Source
 from rapport.workflows.forgotten_rows import remembered_rows, unnamed
 from rapport.workflows.known_customers import KnownCustomers
 from rapport.workflows.ports import Engine, EngineFault, FileDigest, Progress, Silent, Suppressed
+from rapport.workflows.source_faults import unreadable
 from rapport.workflows.table_file import TableFile
 
 _KINDS = tuple(SOURCE_COLUMNS)
 _KNOWN, _LISTED = "known_customers", "listed_customers"
 _HOUSEHOLDS, _IDENTIFIED = "crosswalk_households", "identified_customers"
-LONGEST_LINE = 2_000_000
-"""Bytes of a line of a CSV file beyond which it is refused."""
 
 _SHARED_ONCE = ("products", "campaigns")
 """Kinds whose ids stand once over all their sources; customers who stand in several are one row."""
@@ -476,17 +475,4 @@ class Blame:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, EngineFault):
-            raise SourceUnreadable(_told(self._source, str(error))) from error
-
-
-def _told(source: Origin, fault: str) -> str:
-    if "Maximum line size" in fault:
-        return (
-            f"source {source.shown}: a row is longer than {LONGEST_LINE:,} bytes; rows must be shorter. A quotation "
-            "mark that is not closed makes one row of many: look for it, or shorten the field, and export it again."
-        )
-    lines = [line.strip() for line in fault.splitlines() if line.strip()]
-    return (
-        f"source {source.shown}: cannot be read to its end - {' '.join(lines[:3])[:500]}; must be a whole file. "
-        "Export or copy it again."
-    )
+            raise unreadable(self._source.shown, str(error)) from error

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from rapport.core.errors import SourceEmpty, SourceUnreadable
+from rapport.core.errors import SourceEmpty
 from rapport.core.keys import customer_keys
 from rapport.core.people import PEOPLE
 from rapport.core.reasons import RowReason
@@ -33,9 +33,11 @@ from rapport.identify.people_sql import (
     records_sql,
     set_aside_sql,
 )
+from rapport.identify.value_sql import refuse_unusable
 from rapport.program.identify import People
 from rapport.program.model import Program
 from rapport.workflows.ports import Engine, EngineFault, FileDigest, Progress, Suppressed
+from rapport.workflows.source_faults import unreadable
 from rapport.workflows.table_file import TableFile
 
 
@@ -101,6 +103,7 @@ def load_people(
         for people in program.people:
             reading = work.open(people)
             counts = work.ask(people, reading, counts_sql(reading)).to_pylist()[0]
+            refuse_unusable(people.shown, reading.cells, counts)
             audit += audit_cells(people.name, reading.cells, counts)
             kept, reasons = work.write(people, reading, records, aside, int(counts["rows"]))
             systems.append(
@@ -139,14 +142,14 @@ class _Load:
         try:
             return self.engine.query(sql)
         except EngineFault as error:
-            raise _unreadable(people, error) from error
+            raise unreadable(people.shown, str(error)) from error
 
     def ask(self, people: People, reading: PeopleReading, sql: str) -> pa.Table:
         self.progress.start(f"check {people.name}", None)
         try:
             return self.engine.query(sql, dict(reading.params))
         except EngineFault as error:
-            raise _unreadable(people, error) from error
+            raise unreadable(people.shown, str(error)) from error
         finally:
             self.progress.finish()
 
@@ -193,7 +196,7 @@ class _Load:
             for batch in self.engine.stream(sql, params):
                 yield pa.Table.from_batches([batch])
         except EngineFault as error:
-            raise _unreadable(people, error) from error
+            raise unreadable(people.shown, str(error)) from error
 
 
 def _keyed(batch: pa.Table, system: str) -> pa.Table:
@@ -201,11 +204,3 @@ def _keyed(batch: pa.Table, system: str) -> pa.Table:
     keys = customer_keys(f"{system}\x1f{i}" for i in batch["record_id"].to_pylist())
     columns = batch.drop_columns([ROW])
     return columns.add_column(0, "record_key", pa.array(keys))
-
-
-def _unreadable(people: People, error: EngineFault) -> SourceUnreadable:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    shown = people.path or f"{people.name} ({people.table or 'query'})"
-    return SourceUnreadable(
-        f"source {shown}: cannot be read to its end - {' '.join(lines[:3])}; must be whole. Export it again."
-    )

@@ -19,6 +19,7 @@ from rapport.identify.mapping_sources import propose_source
 from rapport.program.identify import People
 from rapport.program.parse import parse_program
 from rapport.workflows.ports import Engine
+from rapport.workflows.source_faults import readable, refuse_texts
 
 SAMPLE = 4_000
 """Rows from which a mapping is proposed."""
@@ -69,7 +70,9 @@ def propose_mapping(wanted: Wanted, engine: Engine) -> Mapped:
         columns={},
     )
     engine.register_source("mapped", wanted.base, origin)
-    head = engine.query(f"SELECT * EXCLUDE (__row) FROM mapped LIMIT {SAMPLE}")
+    with readable(wanted.source):
+        head = engine.query(f"SELECT * EXCLUDE (__row) FROM mapped LIMIT {SAMPLE}")
+    refuse_texts(wanted.source, head)
     columns = {name: [None if v is None else str(v) for v in head[name].to_pylist()] for name in head.column_names}
     proposal = _proposal(wanted, columns)
     if not proposal.filled:

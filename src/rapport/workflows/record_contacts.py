@@ -16,15 +16,25 @@ from typing import Any
 
 import pyarrow as pa
 
-from rapport.core.errors import SourceColumns, SourceUnreadable, nearest
+from rapport.core.errors import SourceColumns, nearest
 from rapport.core.people import PEOPLE
 from rapport.identify.standard import settings_of, standardise
-from rapport.identify.value_sql import Cell, bounded_sql, family_of, held_sql, quoted, value_sql
+from rapport.identify.value_sql import (
+    Cell,
+    bounded_sql,
+    family_of,
+    held_sql,
+    quoted,
+    refuse_unusable,
+    unusable_sql,
+    value_sql,
+)
 from rapport.program.identify import IDENTIFYING, People
 from rapport.program.model import Program
 from rapport.workflows.identity_ports import IdentityMemory
 from rapport.workflows.identity_records import Identifier, Interaction
 from rapport.workflows.ports import Engine, EngineFault, Progress
+from rapport.workflows.source_faults import unreadable
 
 PLAIN = ("message_id", "kind", "channel", "direction", "about", "location", "anonymous_id", "record_id")
 """Columns of contacts besides `at` and those that identify."""
@@ -32,6 +42,7 @@ PLAIN = ("message_id", "kind", "channel", "direction", "about", "location", "ano
 COLUMNS = ("at", *PLAIN, *IDENTIFYING)
 _LISTS = {"email": "emails", "phone": "phones", "card_number": "card_numbers", "device_id": "device_ids"}
 _ROOM = 5_000
+KEPT = "What came before is kept, and taking the file again repeats nothing."
 
 
 @dataclass(frozen=True)
@@ -76,8 +87,7 @@ def record_contacts(
     """
     cells = _open(file, engine)
     taken = _Taken(now)
-    total = engine.query("SELECT count(*) AS n FROM contacts")["n"][0].as_py()
-    progress.start("record", int(total))
+    progress.start("record", _counted(file, engine, cells))
     zone = {"zone": program.timezone, "home": program.timezone}
     for batch in _batches(file, engine, cells, zone):
         rows = batch.to_pylist()
@@ -103,10 +113,19 @@ def _batches(file: ContactFile, engine: Engine, cells: tuple[Cell, ...], zone: d
     try:
         yield from engine.stream(_rows_sql(cells), zone)
     except EngineFault as error:
-        raise SourceUnreadable(
-            f"source {file.path.name}: cannot be read to its end - {str(error).splitlines()[0]}; must be whole. "
-            "Export it again; what came before is kept, and taking the file again repeats nothing."
-        ) from error
+        raise unreadable(file.path.name, str(error), KEPT) from error
+
+
+def _counted(file: ContactFile, engine: Engine, cells: tuple[Cell, ...]) -> int:
+    """Return how many rows there are, once all can be read and none holds a zero byte."""
+    held = ", ".join(f"{held_sql(c)} AS {c.held}" for c in cells)
+    sql = f"SELECT count(*) AS n, {unusable_sql(cells)} FROM (SELECT __row, {held} FROM contacts)"
+    try:
+        found = engine.query(sql).to_pylist()[0]
+    except EngineFault as error:
+        raise unreadable(file.path.name, str(error), KEPT) from error
+    refuse_unusable(file.path.name, cells, found)
+    return int(found["n"])
 
 
 def _open(file: ContactFile, engine: Engine) -> tuple[Cell, ...]:

@@ -76,7 +76,7 @@ def _cluster_at(
         extra = weighed.odds_of(*more)
         left, right = np.concatenate([left, more[0]]), np.concatenate([right, more[1]])
         bits = np.concatenate([bits, extra - link])
-    copies = np.zeros(count, bool)
+    copies = given.sure.copy()
     copies[scored.left[own & (odds >= link)]] = True
     return cluster(count, left, right, bits, given.least), copies
 
@@ -119,7 +119,7 @@ def nothing_to_compare(linker: Linker, given: Given) -> Resolution:
     count = len(given.least)
     columns = ("given_name", "surname", "birth", "city", "street", "postal_code", "organisation", "emails", "phones")
     filled = sum(f.filled > 0 for f in linker.fills(columns).values())
-    copies = np.full(count, filled >= 2)
+    copies = given.sure | (filled >= 2)
     left = np.concatenate([given.same[0], given.never[0], given.exact[0]])
     right = np.concatenate([given.same[1], given.never[1], given.exact[1]])
     sure = ((given.same, BOUND), (given.never, NEVER), (given.exact, BOUND))

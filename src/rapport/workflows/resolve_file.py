@@ -29,6 +29,7 @@ from rapport.program.source import Source
 from rapport.workflows.link_ports import MakeLinker
 from rapport.workflows.ports import Engine, Progress
 from rapport.workflows.resolve import Resolution, resolve
+from rapport.workflows.source_faults import readable, refuse_texts
 
 SAMPLE = 4_000
 """Rows from which the mapping of a file is proposed."""
@@ -142,8 +143,10 @@ def _read(engine: Engine, asked: Asked, number: int, path: Path) -> File:
     # A file that nobody has mapped has no columns yet, which a declared source may not have.
     source = Source.model_construct(kind="customers", path=str(path), columns={})
     engine.register_source(f"file_{number}", Path(), source)
-    table = engine.query(f"SELECT * FROM file_{number} ORDER BY {ROW}").drop_columns([ROW])
+    with readable(str(path)):
+        table = engine.query(f"SELECT * FROM file_{number} ORDER BY {ROW}").drop_columns([ROW])
     table = pa.table({n: pc.cast(_plain(table[n]), pa.string()) for n in table.column_names})
+    refuse_texts(str(path), table)
     truth = None
     if asked.truth is not None:
         if asked.truth not in table.column_names:
@@ -212,11 +215,12 @@ def _standard(files: tuple[File, ...], settings: Identify) -> tuple[pa.Table, di
     people = pa.concat_tables([_people(f) for f in files])
     standard = standardise(people, settings_of(settings, (), None))
     named: dict[str, list[str]] = {}
-    for name in dict.fromkeys(c for f in files for c in _left_over(f)):
+    left = [dict.fromkeys(_left_over(f)) for f in files]
+    for name in dict.fromkeys(c for columns in left for c in columns):
         values = pa.chunked_array(
             [
-                _folded(f.table[name]) if name in _left_over(f) else pa.nulls(f.table.num_rows, pa.string())
-                for f in files
+                _folded(f.table[name]) if name in columns else pa.nulls(f.table.num_rows, pa.string())
+                for f, columns in zip(files, left, strict=True)
             ]
         )
         if tells(values.combine_chunks()):

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from rapport.identify.clusters import BOUND
+from rapport.identify.clusters import BOUND, components
 from rapport.identify.exact_keys import exact_links
 from rapport.identify.link_model import LinkModel, kinds_of_strangers
 from rapport.identify.link_quality import blocking_recall
@@ -43,7 +43,10 @@ class Resolution:
 
 @dataclass(frozen=True)
 class Given:
-    """What is known of pairs before anything is weighed, as nodes: decided the same, decided never, verified."""
+    """What is known of pairs before anything is weighed, as nodes: decided the same, decided never, verified.
+
+    `sure` tells the nodes whose own records are one customer, because a verified value joins them all.
+    """
 
     record_key: Ints
     node: Ints
@@ -53,6 +56,7 @@ class Given:
     same: tuple[Ints, Ints]
     never: tuple[Ints, Ints]
     exact: tuple[Ints, Ints]
+    sure: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,19 @@ def given_of(
         _to_nodes(key, node, left[known & same], right[known & same]),
         _to_nodes(key, node, left[known & ~same], right[known & ~same]),
         _to_nodes(key, node, *exact),
+        _joined_within(key, node, *exact),
     )
+
+
+def _joined_within(key: Ints, node: Ints, left: Ints, right: Ints) -> NDArray[np.bool_]:
+    """Return of which nodes of several records pairs of keys join all records."""
+    label = components(len(key), np.searchsorted(key, left), np.searchsorted(key, right))
+    count = int(node.max(initial=-1)) + 1
+    least, most = np.full(count, len(key), np.int64), np.full(count, -1, np.int64)
+    np.minimum.at(least, node, label)
+    np.maximum.at(most, node, label)
+    joined: NDArray[np.bool_] = (least == most) & (np.bincount(node, minlength=count) > 1)
+    return joined
 
 
 def _among(values: Ints, of: Ints) -> NDArray[np.bool_]:

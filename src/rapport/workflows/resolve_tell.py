@@ -93,7 +93,7 @@ def copies_of(given: Given, copies: NDArray[np.bool_]) -> pa.Table:
             "right_key": given.record_key[rows],
             "probability": np.ones(n),
             "weight": np.full(n, 30.0),
-            "basis": ["probable"] * n,
+            "basis": np.where(given.sure[given.node[rows]], "exact", "probable"),
             "evidence": pa.array(['{"copy": true}'] * n, pa.string()),
         },
         schema=LINKS,

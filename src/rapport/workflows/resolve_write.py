@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from rapport.core.errors import LookupFailed, TargetExists
 from rapport.workflows.resolve_file import Resolved, with_clusters
-from rapport.workflows.worksheet_edits import guarded
+from rapport.workflows.worksheet_edits import for_spreadsheets
 
 SUFFIXES = (".csv", ".parquet")
 
@@ -47,9 +48,15 @@ def write_clusters(resolved: Resolved, out: Path) -> None:
     else:
         with part.open("w", newline="", encoding="utf-8") as file:
             write = csv.writer(file)
-            write.writerow([guarded(n) for n in rows.column_names])
+            write.writerow([for_spreadsheets(n) for n in rows.column_names])
             for batch in rows.to_batches(max_chunksize=50_000):
                 columns = [c.to_pylist() for c in batch.columns]
                 for row in zip(*columns, strict=True):
-                    write.writerow(["" if v is None else guarded(v) if isinstance(v, str) else v for v in row])
+                    write.writerow([_cell(v) for v in row])
     part.replace(out)
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    return for_spreadsheets(value) if isinstance(value, str) else value

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from io import StringIO
@@ -29,6 +30,8 @@ BY_CUSTOMER = "customer"
 
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes text that begins with one of these for a formula."""
+
+_SIGNED = re.compile(r"[+-]\d[\d .]*")
 
 
 @dataclass(frozen=True, order=True)
@@ -88,6 +91,11 @@ def guarded(text: str) -> str:
 def unguarded(text: str) -> str:
     """Return what `guarded` was given."""
     return text[1:] if text.startswith("'") and text[1:].lstrip("'").startswith(_RISKY) else text
+
+
+def for_spreadsheets(text: str) -> str:
+    """Return text for a CSV cell for others: guarded, but for a number with its sign, such as a phone's."""
+    return text if _SIGNED.fullmatch(text) else guarded(text)
 
 
 def boost_of(value: object) -> float | None:

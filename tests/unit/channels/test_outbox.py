@@ -163,3 +163,12 @@ def test_a_template_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "subject.txt.j2").write_bytes(b"ab\xff")
     with pytest.raises(ProgramInvalid, match="byte 2 is not UTF-8"):
         read_templates(tmp_path)
+
+
+def test_no_cell_of_a_row_is_a_formula_and_a_phone_number_stays_as_it_is(tmp_path: Path) -> None:
+    risky = ['=HYPERLINK("http://x.example")', "+1+cmd", "-1+1", "@SUM(A1)", "\t=1"]
+    row = {f"c{n}": text for n, text in enumerate(risky)} | {"phone": "+49 170 1234567", "offer_1_percent": -5}
+    Outbox().deliver([replace(message(1, "paper", "print"), row=row)], tmp_path)
+    with (tmp_path / "paper.csv").open(newline="", encoding="utf-8") as stream:
+        (found,) = csv.DictReader(stream)
+    assert list(found.values()) == [*(f"'{text}" for text in risky), "+49 170 1234567", "-5"]
