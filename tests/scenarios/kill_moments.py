@@ -100,7 +100,8 @@ def _answer() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         with tempfile.TemporaryDirectory() as place:
-            print(json.dumps(_run(asked, Path(place))), flush=True)
+            sys.stdout.write(json.dumps(_run(asked, Path(place))) + "\n")
+            sys.stdout.flush()
 
 
 def _run(asked: dict[str, Any], place: Path) -> dict[str, Any]:

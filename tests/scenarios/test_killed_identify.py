@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,10 +13,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from kill_moments import Ended, Killer, killer
 from sqlalchemy import create_engine, select
 from sqlalchemy.engine import URL, make_url
 
-from kill_moments import Ended, Killer, killer
 from rapport.core.errors import UnknownMerge
 from rapport.core.people import record_key
 from rapport.stores.database import sqlite_address
@@ -31,7 +32,7 @@ FILES = {
     "resolved": {"links.parquet", "clusters.parquet", "review.parquet", "estimates.json", "model.json"},
 }
 LOADING = ("rename summary.json", "rename people", "rename standard.parquet", "rename resolved")
-REMEMBERING = tuple(f"{when}commit {n}" for n in range(1, 7) for when in ("", "after "))
+REMEMBERING = (*(f"commit {n}" for n in range(1, 7)), "rename latest.json")
 
 Held = dict[str, list[dict[str, Any]]]
 
@@ -42,6 +43,11 @@ class Company:
 
     folder: Path
     address: URL
+
+    @property
+    def keeps_itself(self) -> bool:
+        """Whether its memory is a file of its own."""
+        return self.address.get_backend_name() == "sqlite"
 
     def held(self, times: bool = False) -> Held:
         """Return what the memory holds: rows of each table, without the numbers a store counts; times if asked."""
@@ -113,6 +119,13 @@ def begin(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Path], Co
         return Company(folder, make_url(address))
 
     return made
+
+
+def lend(of: Company, to: Company) -> None:
+    """Let a company have what another has loaded and resolved, which is the same in each store."""
+    for kind in FILES:
+        there = to.folder / "state" / "identity" / kind
+        shutil.copytree(of.folder / "state" / "identity" / kind, there, dirs_exist_ok=True)
 
 
 @pytest.fixture
@@ -189,8 +202,12 @@ def test_a_second_load_killed_at_every_step_keeps_the_ids_as_if_never_killed(
 ) -> None:
     known = {r["record_key"] for r in identified.held()["node"]}
     grow(identified.folder)
-    steps = (0.1, *LOADING, *REMEMBERING, "rename latest.json")
-    assert killed_at_each(at_work, identified, *steps) >= len(steps) - 1
+    steps: tuple[str | float, ...] = (0.2, *REMEMBERING)
+    if identified.keeps_itself:
+        steps = (0.1, LOADING[1], 1.0, *REMEMBERING)
+    else:
+        lend(second, identified)
+    assert killed_at_each(at_work, identified, *steps) >= sum(isinstance(s, str) for s in steps)
     check_the_end(at_work, identified, second)
     assert known < {r["record_key"] for r in identified.held()["node"]}
 
@@ -270,11 +287,12 @@ def test_a_killed_record_is_taken_up_again_without_a_contact_lost_or_doubled(
     identified: Company, first: Company, tmp_path: Path, at_work: Killer
 ) -> None:
     never = copied(first.folder, tmp_path / "never")
-    events = never / "sources" / "web" / "events.parquet"
+    events = tmp_path / "events.parquet"
+    pq.write_table(pq.read_table(never / "sources" / "web" / "events.parquet").slice(0, 700), events)
     told = at_work.done("record", never, events, *RECORD, "--json")
     commits = [s for s in told.steps if s.startswith(("commit", "after"))]
-    assert len(commits) > 100
-    for step in commits[:: len(commits) // 12]:
+    assert len(commits) > 60
+    for step in commits[:: len(commits) // 8]:
         assert at_work.run("record", identified.folder, events, *RECORD, at=step).killed
     at_work.run("record", identified.folder, events, *RECORD, seconds=0.3)
     at_work.done("record", identified.folder, events, *RECORD)
@@ -289,11 +307,14 @@ def test_two_that_record_beside_an_identify_lose_nothing_and_wait_for_each_other
     identified: Company, second: Company, tmp_path: Path
 ) -> None:
     events = pq.read_table(identified.folder / "sources" / "web" / "events.parquet")
+    events = events.slice(0, 1_000)
     events = events.append_column("message_id", pa.array([f"m{n}" for n in range(len(events))]))
     third = len(events) // 3
     pq.write_table(events.slice(0, 2 * third), tmp_path / "one.parquet")
     pq.write_table(events.slice(third), tmp_path / "two.parquet")
     grow(identified.folder)
+    # Resolving takes longer than recording: with that done, all three write at once.
+    lend(second, identified)
     work = [["identify", identified.folder]]
     work += [["record", identified.folder, tmp_path / f"{name}.parquet", *RECORD] for name in ("one", "two")]
     running = [

@@ -149,7 +149,9 @@ class Sides:
                 rows = rows[upper[rows] >= floor - SLACK]
         return rows, level[rows]
 
-    def _at_first_sight(self, weights: Weights, k: int, left: Nodes, right: Nodes) -> tuple[NDArray[np.int8], Floats]:
+    def _at_first_sight(
+        self, weights: Weights, k: int, left: Nodes, right: Nodes
+    ) -> tuple[NDArray[np.int8], Floats]:
         """Return the level of each pair in one comparison where numbers tell it, and the bits it reaches at most."""
         comparison, bits = weights.comparisons[k], weights.bits[k]
         level = np.full(len(left), OPEN, np.int8)

@@ -109,9 +109,7 @@ _COMPOUND = (
 )
 _YEAR = "left(birth_l, 4) = left(birth_r, 4)"
 _DAY_MONTH = f"{_YEAR} AND birth_l[5:6] = birth_r[7:8] AND birth_l[7:8] = birth_r[5:6]"
-_TWO_OF_THREE = (
-    f"({_YEAR})::INT + (birth_l[5:6] = birth_r[5:6])::INT + (right(birth_l, 2) = right(birth_r, 2))::INT >= 2"
-)
+_TWO_OF_THREE = f"({_YEAR})::INT + (birth_l[5:6] = birth_r[5:6])::INT + (right(birth_l, 2) = right(birth_r, 2))::INT >= 2"
 # Days are of one length, so that one slip changes one digit or two that are neighbours.
 _ONE_DIGIT = f"hamming(birth_l, birth_r) <= 2 AND {_slips('birth', 1)}"
 
@@ -155,9 +153,7 @@ def _number(name: str, column: str, family: str, expected: tuple[float, float] =
 
 
 def _list(name: str, column: str, family: str, expected: float = 0.8) -> Comparison:
-    return Comparison(
-        name, (column,), _null(column), (Level("exact", _any(column), expected),), family, None, (column,)
-    )
+    return Comparison(name, (column,), _null(column), (Level("exact", _any(column), expected),), family, None, (column,))
 
 
 COMPARISONS: tuple[Comparison, ...] = (

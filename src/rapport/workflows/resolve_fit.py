@@ -127,9 +127,7 @@ def _rules(linker: Linker, usable: list[Atom], records: int) -> tuple[tuple[Rule
     if double.get(home, np.inf) <= budget and spent + largest <= budget:
         rules.append(home)
         spent += min(double.pop(home), largest)
-    rules += choose_rules(
-        double, budget - spent, largest, most - len(rules), {r.atoms[0] for r in rules if r != home}
-    )
+    rules += choose_rules(double, budget - spent, largest, most - len(rules), {r.atoms[0] for r in rules if r != home})
     # A value that stands alone but too often is used all the same, without its largest blocks.
     if records <= MANY:
         rules += [r for r in sorted(single, key=lambda r: r.name) if r not in rules]
