@@ -20,6 +20,11 @@ from rapport.stores.tables import account_contact, micros, node, task, wanted
 from rapport.workflows.identity_ports import AccountContact, Task, Wanted
 
 _CONTACT = ("account_key", "person_key", "role", "seniority", "source", "at")
+_OTHER_CONTACT = (
+    "(coalesce(account_contact.seniority, '') <> coalesce(excluded.seniority, '')"
+    " OR account_contact.source <> excluded.source)"
+)
+"""What makes a contact that is known another one; when it was told does not."""
 
 
 class WorkStore:
@@ -69,10 +74,12 @@ class WorkStore:
         return _task(row)
 
     def remember_contacts(self, contacts: Iterable[AccountContact]) -> int:
-        """Remember who works for whom; return how many were new or changed."""
+        """Remember who works for whom; return how many were new or changed. The same told later changes nothing."""
         rows = [(k.account_key, k.person_key, k.role, k.seniority, k.source, micros(k.at)) for k in contacts]
         with self._database.writing() as c:
-            return write_rows(c, account_contact, _CONTACT, rows, update=_CONTACT[3:], newer="at")
+            return write_rows(
+                c, account_contact, _CONTACT, rows, update=_CONTACT[3:], newer="at", guard=_OTHER_CONTACT
+            )
 
     def contacts_of(self, account_id: str) -> list[AccountContact]:
         """Return the contacts of all nodes of an account."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rapport.core.errors import UnknownMerge
 from rapport.workflows.identified import originals
 from rapport.workflows.identity_ports import IdentityMemory
 from rapport.workflows.identity_records import MergeEdge
@@ -54,9 +55,16 @@ def merge_customers(memory: IdentityMemory, base: Path, pair: tuple[str, str], b
     ------
     UnknownCustomer
         Nobody ever had one of the ids.
+    UnknownMerge
+        The two are one customer already.
     """
     keys = [memory.records.node_keys(customer)[0] for customer in pair]
     left, right = sorted(keys)
+    if left == right:
+        raise UnknownMerge(
+            f"{pair[0]} and {pair[1]} are one customer already, {memory.records.customer_of(pair[0])}; a merge needs "
+            f"two. See rapport merges {base} {pair[0]}"
+        )
     edge = memory.ledger.merge(left, right, by, why, None, datetime.now(UTC))
     return _plain(edge, originals(base, keys)) | {"customer_id": memory.records.customer_of(pair[0])}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -118,7 +118,13 @@ def test_a_person_may_belong_to_several_accounts(memory: CustomerMemory) -> None
     other = AccountContact(bolt, key("a"), "adviser", None, "crm", START)
     assert memory.work.remember_contacts([one, other]) == 2
     assert memory.work.remember_contacts([replace(one, seniority="board", at=later(1)), other]) == 1
+    assert (
+        memory.work.remember_contacts([replace(one, seniority="board", at=later(2)), replace(other, at=later(2))])
+        == 0
+    )
+    assert memory.work.remember_contacts([replace(other, seniority="head", at=START - timedelta(1))]) == 0
     who = customers(memory)
+    assert {c.account_key: c.at for c in memory.work.accounts_of(who[key("a")])} == {acme: later(1), bolt: START}
     assert [c.seniority for c in memory.work.contacts_of(who[acme])] == ["board"]
     assert {c.account_key for c in memory.work.accounts_of(who[key("a")])} == {acme, bolt}
     assert memory.work.want([Wanted("Zeta", "eve", START), Wanted("Acme", "eve", START, acme, 4)]) == 2
