@@ -29,7 +29,7 @@ RECORD = ("--system", "web", "--map", "anonymous_id=visitor", "--map", "record_i
 COUNTED = {"merge_id", "decision_id", "undone_decision", "interaction_id", "task_id"}
 FILES = {
     "people": {"people.parquet", "quarantine.parquet", "audit.parquet", "summary.json"},
-    "resolved": {"links.parquet", "clusters.parquet", "review.parquet", "estimates.json", "model.json"},
+    "resolved": {"links.parquet", "clusters.parquet", "review.parquet", "estimates.json", "basis.json", "model.json"},
 }
 LOADING = ("rename summary.json", "rename people", "rename standard.parquet", "rename resolved")
 REMEMBERING = (*(f"commit {n}" for n in range(1, 7)), "rename latest.json")
