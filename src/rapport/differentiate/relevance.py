@@ -8,7 +8,8 @@ effect of an offer: these are probabilities without us.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,7 @@ from rapport.differentiate.relevance_record import (
 )
 
 _CHUNK = 256
+_AT_ONCE = 2
 _MIN_KIND = 50
 _FIT_SHARE, _CALIBRATE_SHARE = 0.8, 0.1
 _PAIR_STEP = np.int64(0x9E3779B97F4A7C1 * 2 + 1)
@@ -206,11 +208,22 @@ def _share_bought(*parts: _Rows) -> float:
     return (bought + 0.5) / (sum(float(p.weight.sum()) for p in parts) + 1.0)
 
 
-def _finish(kind: _Kind, fits: list[_Rows], calibrate: _Rows, held_out: _Rows) -> PairModel:
-    grown = [_fit_booster(fit, kind, learner) for fit, learner in zip(fits, kind.learners, strict=True)]
-    boosters = tuple(text for text in grown if text)
+def _grow(kinds: Sequence[_Kind], fits: Mapping[str, list[_Rows]]) -> dict[str, tuple[str, ...]]:
+    """Return the boosters of each kind. Each is grown by one thread, so that it is the same on any machine; all at
+    once."""
+    jobs = [
+        (rows, kind, learner) for kind in kinds for rows, learner in zip(fits[kind.name], kind.learners, strict=True)
+    ]
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        grown = list(pool.map(lambda job: _fit_booster(*job), jobs))
+    found: dict[str, tuple[str, ...]] = {kind.name: () for kind in kinds}
+    for (_, kind, _), text in zip(jobs, grown, strict=True):
+        found[kind.name] += (text,) if text else ()
+    return found
+
+
+def _finish(kind: _Kind, boosters: tuple[str, ...], fit: _Rows, calibrate: _Rows, held_out: _Rows) -> PairModel:
     score = raw_scorer(boosters)
-    fit = fits[0]
     knots, probabilities = fit_calibration(score(calibrate.x), calibrate.y)
     if not boosters:
         probabilities = np.full(len(knots), _share_bought(fit, calibrate, held_out))
@@ -299,7 +312,9 @@ def fit_relevance(history: PurchaseHistory, as_of: int, settings: RelevanceSetti
                     limit, salt = learner.rows // len(starts), place if which == 0 else f"{place}/{which}"
                     rows = _draw_rows(features, kind, bought, group.customer_keys, limit, salt)
                     fit[kind.name][which].append(rows)
-    models = [_finish(k, [_stack(parts) for parts in fit[k.name]], *rest[k.name]) for k in kinds]
+    stacked = {k.name: [_stack(parts) for parts in fit[k.name]] for k in kinds}
+    boosters = _grow(kinds, stacked)
+    models = [_finish(k, boosters[k.name], stacked[k.name][0], *rest[k.name]) for k in kinds]
     return RelevanceModel(MODEL_VERSION, as_of, chosen, starts, models[0], models[1], stats)
 
 
@@ -324,7 +339,8 @@ def predict_relevance(
     day = model.as_of if as_of is None else as_of
     repeat, explore = raw_scorer(model.repeat.boosters), raw_scorer(model.explore.boosters)
     out = np.empty((history.n_customers, history.n_items))
-    for first in range(0, history.n_customers, _CHUNK):
+
+    def one(first: int) -> None:
         stop = min(first + _CHUNK, history.n_customers)
         features = relevance_features(history.of_customers(first, stop), model.items, day)
         block = out[first:stop]
@@ -335,4 +351,8 @@ def predict_relevance(
         block[u, i] = apply_calibration(
             explore(features.explore_rows(u, i)), model.explore.raw_knots, model.explore.probability_knots
         )
+
+    # Chunks write to blocks of their own; two at a time bound the memory.
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(one, range(0, history.n_customers, _CHUNK)))
     return out

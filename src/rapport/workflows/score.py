@@ -386,9 +386,15 @@ def relevance_for(
 ) -> tuple[RelevanceModel, NDArray[np.float64], PurchaseHistory]:
     """Return the fitted relevance model, the base probabilities over each offer's validity, and the history."""
     history = read_history(engine, states["customer_key"].to_numpy(), catalogue, as_of)
+    return *learn_relevance(history, catalogue, program, as_of), history
+
+
+def learn_relevance(
+    history: PurchaseHistory, catalogue: pa.Table, program: Program, as_of: date
+) -> tuple[RelevanceModel, NDArray[np.float64]]:
+    """Return the fitted relevance model and the base probabilities over each offer's validity. It reads nothing."""
     model = fit_for_offers(history, program, as_of)
-    probability = over_validity(predict_relevance(model, history), catalogue, program.offers.validity_days)
-    return model, probability, history
+    return model, over_validity(predict_relevance(model, history), catalogue, program.offers.validity_days)
 
 
 __all__ = [
@@ -397,7 +403,9 @@ __all__ = [
     "bought_pairs",
     "exclusions",
     "fit_values",
+    "learn_relevance",
     "reachable",
+    "read_history",
     "read_purchase_days",
     "relevance_for",
     "score_table",

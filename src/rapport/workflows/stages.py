@@ -10,6 +10,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,10 @@ from rapport.workflows.score import (
     diagnostics_of,
     exclusions,
     fit_values,
+    learn_relevance,
     reachable,
+    read_history,
     read_purchase_days,
-    relevance_for,
     score_table,
     value_spread,
     value_terms,
@@ -76,13 +78,16 @@ def _state(turn: Turn, tools: Tools) -> dict[str, Any]:
 def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
     store, program = tools.store, turn.program
     states = store.read_table(turn.name, "states")
-    with tools.make_engine() as engine:
+    with tools.make_engine() as engine, ThreadPoolExecutor(1) as beside:
         open_tables(engine, turn.loaded)
         make_purchases(engine, program, turn.as_of)
+        catalogue = make_catalogue(engine, program, turn.base, turn.as_of)
+        history = read_history(engine, states["customer_key"].to_numpy(), catalogue, turn.as_of)
+        # Most of relevance is compiled code that reads nothing: it is learned beside what is asked of the engine.
+        learning = beside.submit(learn_relevance, history, catalogue, program, turn.as_of)
         models, values, _ = fit_values(states, read_purchase_days(engine), program, turn.as_of)
         tiered = tier_customers(engine, turn, tools, states, values)
         tiers = tiered.tiers
-        catalogue = make_catalogue(engine, program, turn.base, turn.as_of)
         needs = needs_of(engine, states, program, turn.as_of, needs_before(store, turn.name, turn.as_of))
         known = with_needs(states, needs)
         excluded = exclusions(engine, known, catalogue, program)
@@ -91,7 +96,7 @@ def _score(turn: Turn, tools: Tools) -> dict[str, Any]:
         veto(excluded, steering, VETOED)
         _keep_baseline(tools, measure_baseline(engine, program, states, tiers, turn.name))
         growth = growth_of(engine, states, values, tiers, program, turn.as_of)
-        relevance, probability, history = relevance_for(engine, states, catalogue, program, turn.as_of)
+        relevance, probability = learning.result()
     scored = Scored(
         values=values,
         tiers=tiers,
