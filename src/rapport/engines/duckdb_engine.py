@@ -34,6 +34,8 @@ from rapport.engines.source_text import CsvShape, wanted_columns
 from rapport.program.source import Origin
 from rapport.workflows.ports import EngineFault
 
+LITTLE = "256MiB"
+"""Memory in which a file is gone through once: some buffers of 32 MiB."""
 _CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
 _ALLOWED_FUNCTIONS = frozenset(
@@ -195,6 +197,22 @@ class DuckDBEngine:
             cursor = self._cursor()
             reader = cursor.sql(sql, params=dict(params or {})).to_arrow_reader(batch_rows)
         return pa.RecordBatchReader.from_batches(reader.schema, _batches(cursor, reader))
+
+    @contextmanager
+    def in_little_memory(self) -> Iterator[None]:
+        """Keep little of what was read until the block ends: for a file of any size that is gone through once.
+
+        A CSV file that one reader goes through stays in memory as long as there is room, though nobody will read it
+        again.
+        """
+        if "memory_limit" in self._settings:
+            yield
+            return
+        self._connection.execute(f"SET memory_limit = '{LITTLE}'")
+        try:
+            yield
+        finally:
+            self._connection.execute("RESET memory_limit")
 
     def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
         """Run a statement that gives no rows; raise `EngineFault` where the engine refuses."""

@@ -331,11 +331,15 @@ def audit_sql(reading: Reading) -> str:
 
 
 def distinct_sql(reading: Reading, cell: Cell) -> str:
-    """Return SQL that counts the different values of a cell; a query of its own, which holds one column's values.
+    """Return SQL that counts the different values of a cell; a query of its own, which holds one column's hashes.
+
+    Hashes of 64 bits take a fraction of the memory of the values; among a hundred million, two are alike by chance
+    once in 3,700 times.
 
     Columns: n BIGINT. Nothing to bind.
     """
-    return f"SELECT count(DISTINCT {cell.value}) AS n FROM {quoted(reading.staged)}"
+    counted = f"count(DISTINCT hash({cell.value})) FILTER (WHERE {cell.value} IS NOT NULL)"
+    return f"SELECT {counted} AS n FROM {quoted(reading.staged)}"
 
 
 def unknown_items_sql() -> str:

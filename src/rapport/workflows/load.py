@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -232,7 +233,9 @@ class _Load:
         reading = self.readings[source.called]
         path = self._staging(source)
         self.progress.start(f"check {source.called}", None)
-        with Blame(source):
+        # Purchases have few columns and many rows.
+        little = self.engine.in_little_memory() if source.kind == "transactions" else nullcontext()
+        with Blame(source), little:
             reader = self.engine.stream(staged_sql(reading), reading.params)
             last = 0
             with TableFile(path, reader.schema, "lz4") as file:
@@ -240,6 +243,7 @@ class _Load:
                     last = self._in_order(source.called, batch[ROW], last)
                     self.progress.advance(batch.num_rows)
                     file.add(pa.Table.from_batches([batch]))
+        with Blame(source):
             self.engine.register_parquet(reading.staged, path)
             counts = self.engine.query(audit_sql(reading), reading.params).to_pylist()[0]
             for cell in reading.cells:

@@ -7,6 +7,7 @@ concrete engine and nothing that formats for a person may enter.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
@@ -93,6 +94,9 @@ class Engine(Protocol):
         self, sql: str, params: Mapping[str, Any] | None = None, batch_rows: int = 65_536
     ) -> pa.RecordBatchReader:
         """Return the result of a query in batches."""
+
+    def in_little_memory(self) -> AbstractContextManager[None]:
+        """Keep little of what was read until the block ends: for a file of any size that is gone through once."""
 
     def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
         """Run a statement that gives no rows."""

@@ -49,6 +49,24 @@ def test_a_name_can_be_registered_anew(tmp_path: Path) -> None:
         assert engine.query("SELECT count(*) AS n FROM it").to_pylist() == [{"n": 3}]
 
 
+def test_little_memory_is_for_the_block_alone_and_changes_no_row(tmp_path: Path) -> None:
+    asked = "SELECT value AS held FROM duckdb_settings() WHERE name = 'memory_limit'"
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"n": list(range(100_000))}), path)
+    with DuckDBEngine() as engine:
+        engine.register_parquet("rows", path)
+        before = engine.query(asked)
+        with engine.in_little_memory():
+            assert engine.query(asked)["held"].to_pylist() == ["256.0 MiB"]
+            assert engine.stream("SELECT sum(n) AS n FROM rows").read_all()["n"].to_pylist() == [4_999_950_000]
+        assert engine.query(asked).equals(before)
+        with pytest.raises(EngineFault), engine.in_little_memory():
+            engine.query("SELECT nothing")
+        assert engine.query(asked).equals(before)
+    with DuckDBEngine(memory_limit="1GB") as engine, engine.in_little_memory():
+        assert engine.query(asked)["held"].to_pylist() == ["953.6 MiB"], "who sets a limit is obeyed"
+
+
 def test_times_come_in_utc() -> None:
     with DuckDBEngine() as engine:
         assert engine.query("SELECT TIMESTAMPTZ '2017-01-01 00:00:00+02' AS at").schema.field("at").type.tz == "UTC"
