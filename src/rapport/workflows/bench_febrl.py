@@ -74,16 +74,21 @@ def bench_febrl(folder: Path, small: bool, progress: Progress) -> list[dict[str,
 
 def _public_results(public: Public, found: dict[str, Any], plain: dict[str, Any]) -> list[dict[str, Any]]:
     splink = f"Splink {version('splink')} as documented, linked at 0.5"
+    name = public.name.upper().replace("L", "L ")
+
+    def one(what: str, label: str, value: float, bar: float | None, unit: str = "share") -> dict[str, Any]:
+        return result(f"{public.name}_{what}", f"{name}: {label}", value, unit, bar, unit == "share")
+
     return [
-        result(f"{public.name}_f1", "pairs, no labels used", found["f1"], "share", public.bar, True)
+        one("f1", "F1 of pairs, no labels used", found["f1"], public.bar)
         | {"interval": found["interval"], "comparator": splink, "comparator_value": round(plain["f1"], 5)},
-        result(f"{public.name}_equal_f1", "by equal names and day of birth", plain["exact_f1"], "share", None, True),
-        result(f"{public.name}_cluster_f1", "whole customers", found["cluster_f1"], "share", None, True)
+        one("equal_f1", "F1 of pairs by equal names and day of birth", plain["exact_f1"], None),
+        one("cluster_f1", "F1 of whole customers", found["cluster_f1"], None)
         | {"comparator": splink, "comparator_value": round(plain["cluster_f1"], 5)},
-        result(f"{public.name}_s", "resolving; reading and mapping apart", found["seconds"], "s", 10.0, False)
+        one("s", "resolving; reading and mapping apart", found["seconds"], 10.0, "s")
         | {"comparator": splink, "comparator_value": round(plain["seconds"], 3)},
-        result(f"{public.name}_command_s", "files to clusters", found["all_seconds"], "s", 10.0, False),
-    ]  # fmt: skip
+        one("command_s", "files to clusters", found["all_seconds"], 10.0, "s"),
+    ]
 
 
 def febrl(public: Public, folder: Path) -> list[Path]:
